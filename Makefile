@@ -1,0 +1,38 @@
+# One verb per duty. Everything sets itself up in .venv; nothing is installed elsewhere.
+#   make demo    the main job on a sandbox service, with media of its own
+#   make test    the tests
+#   make check   lint, types, import rules
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check coverage clean
+
+demo: $(VENV)/.installed
+	$(BIN)/qavix-watch demo
+
+test: $(VENV)/.tools
+	$(BIN)/pytest
+
+check: $(VENV)/.tools
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_architecture.py
+
+coverage: $(VENV)/.tools
+	$(BIN)/pytest -q --cov=qavix_watch.core --cov=qavix_watch.stages --cov-branch --cov-report=term-missing tests/core tests/stages
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Qavix Watch needs Python 3.11 or newer; name one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.tools: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	touch $@

@@ -1,0 +1,1 @@
+"""Pure rules: orders, identity, names, ignoring. No clock, no disk, no network, no log."""

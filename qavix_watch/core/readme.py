@@ -1,0 +1,134 @@
+"""The texts of QAVIX-READ-ME.txt: for people who drop files into folders and have never seen a terminal."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
+from qavix_watch.core.text import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qavix_watch.errors import OrderError
+
+FILE_NAME = b"QAVIX-READ-ME.txt"
+FIRST_LINE = "QAVIX WATCH - this note was written by the watch folder. It goes away by itself when all is well."
+
+_EXAMPLES = """Names that work:
+  dub en to es                 a film in English gets a Spanish sound track
+  dub en to es,fr,de           the same, in three languages
+  subs en to es                Spanish subtitles as a file
+  subs en to es embed=yes      and burned into the picture as well
+  erase                        subtitles and logos are taken out of the picture
+  face swap                    a video and a photo of the same name
+  lip sync                     a video and a sound file of the same name
+  clone voice                  a sound file with one voice
+  tts es voice=Maria           a .txt file is read aloud"""
+
+_NOUNS = {
+    MediaKind.VIDEO: "a video",
+    MediaKind.AUDIO: "a sound file",
+    MediaKind.IMAGE: "a picture",
+    MediaKind.TEXT: "a plain text file (.txt)",
+}
+
+DEFAULT_FOLDER_NAMES = frozenset({
+    "new folder", "untitled folder", "new directory", "untitled", "neuer ordner", "unbenannter ordner", "nouveau dossier",
+    "dossier sans titre", "nueva carpeta", "carpeta sin título", "carpeta sin titulo", "nova pasta", "pasta sem título",
+    "pasta sem nome", "nuova cartella", "cartella senza titolo", "cartella senza nome", "nieuwe map", "naamloze map",
+    "nowy folder", "nowy katalog", "katalog bez nazwy", "folder bez nazwy", "ny mapp", "namnlös mapp", "ny mappe",
+    "unavngivet mappe", "uten navn", "mappe uten navn", "uusi kansio", "nimetön kansio", "nová složka", "nový adresář",
+    "složka bez názvu", "nový priečinok", "új mappa", "névtelen mappa", "folder nou", "dosar nou", "dosar fără titlu",
+    "yeni klasör", "adsız klasör", "новая папка", "папка без названия", "нова папка", "папка без назви",
+    "νέος φάκελος", "φάκελος χωρίς τίτλο", "nova mapa", "nova fascikla", "nou folder", "carpeta nova",
+    "新建文件夹", "未命名文件夹", "新資料夾", "新增資料夾", "未命名檔案夾", "未命名資料夾", "新しいフォルダー",
+    "新しいフォルダ", "新規フォルダ", "名称未設定フォルダ", "名称未設定フォルダー", "새 폴더", "무제 폴더",
+    "مجلد جديد", "مجلد بدون عنوان", "תיקיה חדשה", "תיקייה חדשה",
+    "ללא שם", "โฟลเดอร์ใหม่", "thư mục mới", "folder baru", "map baru", "नया फ़ोल्डर", "पूर्वनिर्धारित फ़ोल्डर",
+})  # fmt: skip
+"""What file managers call a folder that was just made, folded and in lower case, without its number."""
+
+_FOLDED_DEFAULTS = frozenset(fold(name).casefold() for name in DEFAULT_FOLDER_NAMES)
+_NUMBER = re.compile(r"\s*(?:\(\d+\)|\d+)$")
+
+
+def is_default_name(name: str) -> bool:
+    """Whether a folder still bears a file manager's own name: its owner is about to type another."""
+    return _NUMBER.sub("", fold(name).casefold()) in _FOLDED_DEFAULTS
+
+
+def is_ours(text: bytes) -> bool:
+    """Whether the bytes of a file are a text of this module, so that it may be replaced or taken away."""
+    return text.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].rstrip(b"\r") == FIRST_LINE.encode()
+
+
+def not_understood(name: str, error: OrderError) -> str:
+    """The text for a folder whose name is no order."""
+    near = f"Did you mean:  {error.suggestion}\n\nThen rename this folder to that." if error.suggestion else ""
+    return _note(
+        f"The name of this folder is not understood:  {_shown(name)}",
+        _reason(error),
+        near or "Rename this folder, and the files in it are worked on.",
+        "Nothing in this folder has been touched, and nothing has been billed.",
+        _EXAMPLES,
+    )
+
+
+def loose_file(names: Sequence[str]) -> str:
+    """The text for files that lie loose in the inbox, in no order's folder."""
+    first = _shown(names[0])
+    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    lie = "lie" if len(names) > 1 else "lies"
+    return _note(
+        f"{first}{more} {lie} in no order folder; make one here, for example `dub en to es`, and move it in.",
+        _EXAMPLES,
+    )
+
+
+def wrong_kind(names: Sequence[str], task: TaskType) -> str:
+    """The text for files that an order cannot take as its main input, such as a video in `clone voice`."""
+    spec = TASKS[task]
+    wanted = _NOUNS[spec.main] + (f" with {_NOUNS[spec.partner]}" if spec.partner else "")
+    lines = "\n".join(f"  {_shown(name)}" for name in names)
+    return _note(
+        f"This folder is for `{spec.word}`, which takes {wanted}. These files are something else and wait here untouched:",
+        lines,
+        "Move them to a folder for their kind of work, or save them as what is wanted.",
+        _EXAMPLES,
+    )
+
+
+def options_broken(error: OrderError) -> str:
+    """The text for a qavix.toml that cannot be used; all work below it stands still."""
+    return _note(
+        "The options file cannot be used, and nothing in this folder is worked on until it is mended:",
+        _reason(error),
+        'For example:\n  voice = "Maria"\n  priority = "high"',
+    )
+
+
+def order_inside_order(name: str, outer: str) -> str:
+    """The text for a folder that looks like an order and lies inside another one."""
+    return _note(
+        f"This folder is called “{_shown(name)}”, which looks like an order, and it lies inside “{_shown(outer)}”.",
+        "Which of the two is meant? To have it worked as its own order, move it out, to where the other order lies."
+        " To have it belong to the other, give it a name that is no order.",
+        "Until then its files wait here untouched, and nothing is billed.",
+    )
+
+
+def _reason(error: OrderError) -> str:
+    return " ".join(filter(None, [str(error), error.hint]))
+
+
+def _shown(name: str) -> str:
+    """A name in a text file: nothing in it can break the line or stop the file from being written."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in name)[:300]
+
+
+def _note(*paragraphs: str) -> str:
+    """One text, with the line ends that every editor on every system shows as such."""
+    text = "\n\n".join([FIRST_LINE, *paragraphs]) + "\n"
+    return text.encode("utf-8", "replace").decode().replace("\n", "\r\n")

@@ -1,0 +1,219 @@
+"""The rows of the state, as the stages see them. Times are seconds since 1970, sizes bytes, paths relative to their place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from qavix_watch.core.files import Stat
+from qavix_watch.core.lifecycle import ContentState, DeliveryState, DropState, DutyState, JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What everything that is worked on has.
+
+    `due`: when it is to be looked at, None while it waits for something else. `claims`: claims since the last outcome; `tries`:
+    failures running; `waited`: seconds of back-off that they cost.
+    """
+
+    id: int
+    due: float | None
+    fence: int
+    claims: int
+    tries: int
+    waited: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop(Row):
+    """A file that a person put into a watched place.
+
+    `path` is relative to the inbox of `place`, `folder` the path of its order's folder; `order_json` as `core.order.to_json`
+    makes it. `detached`: the file at `path` is no longer this drop's. `aside`: the private name while it is being put away.
+    """
+
+    state: DropState
+    place: str
+    path: bytes
+    folder: bytes
+    order_json: str
+    canonical: str
+    task: str
+    priority: int
+    held: str
+    size: int
+    mtime_ns: int
+    inode: int
+    changed_at: float
+    not_before: float
+    sha256: str | None
+    partner: bytes | None
+    partner_size: int
+    partner_mtime_ns: int
+    partner_inode: int
+    partner_since: float
+    partner_sha256: str | None
+    detached: int
+    number: int
+    verdict: str
+    aside: bytes | None
+    target: bytes | None
+    accepted: int
+    created_at: float
+    ended_at: float | None
+
+    def stat_is(self, stat: Stat) -> bool:
+        """Whether `stat` is the one that this drop was recorded with."""
+        return (self.size, self.mtime_ns, self.inode) == (stat.size, stat.mtime_ns, stat.inode)
+
+    def partner_is(self, stat: Stat) -> bool:
+        """The same of its partner."""
+        return (self.partner_size, self.partner_mtime_ns, self.partner_inode) == (stat.size, stat.mtime_ns, stat.inode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content(Row):
+    """What is in a file, and what the service holds of it."""
+
+    state: ContentState
+    sha256: str
+    md5: str
+    size: int
+    kind: str
+    duration: float | None
+    file_id: str | None
+    url: str | None
+    url_expires: float | None
+    uploads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Row):
+    """One unit of billed work. `params_json` is what is sent besides URLs and text; `posted` says that a POST may have gone out."""
+
+    state: JobState
+    key: str
+    identity: str
+    generation: int
+    task: str
+    operation: str
+    canonical: str
+    source: str | None
+    language: str | None
+    stem: str
+    params_json: str
+    text: str | None
+    main_sha256: str
+    partner_sha256: str | None
+    priority: int
+    posted: int
+    posted_at: float | None
+    known_voices: str | None
+    body: str | None
+    task_id: str | None
+    task_status: str | None
+    progress: int | None
+    output_json: str | None
+    credits_estimated: int | None
+    credits_used: int | None
+    token: str
+    reuploads: int
+    submitted_at: float | None
+    created_at: float
+    ended_at: float | None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """`params_json`, read."""
+        params: dict[str, Any] = json.loads(self.params_json)
+        return params
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The SHA-256 of each content that is uploaded for it, the main one first."""
+        if self.text is not None:
+            return ()
+        return (self.main_sha256,) if self.partner_sha256 is None else (self.main_sha256, self.partner_sha256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(Row):
+    """A job's results under one drop's names; `names_json` maps the kind of a result to its path in the outbox (base64)."""
+
+    state: DeliveryState
+    job: int
+    drop_id: int
+    names_json: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty(Row):
+    """Recurring work that one process at a time does: following tasks."""
+
+    state: DutyState
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One result of a job: where it waits for its first delivery (`staged`, in the outbox), or its own text (`inline`)."""
+
+    id: int
+    job: int
+    kind: str
+    extension: str
+    sha256: str
+    size: int
+    staged: bytes | None
+    inline: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultFile:
+    """A result in the outbox, under the name that a delivery gave it."""
+
+    id: int
+    result: int
+    delivery: int
+    path: bytes
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrakeRow:
+    """A brake that is on. `until` is when it is next looked at, `count` how often it came back without a success between."""
+
+    name: str
+    scope: str
+    since: float
+    why: str
+    hint: str
+    until: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownVoice:
+    """A voice that was cloned here."""
+
+    voice_id: str
+    name: str
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Work that `owner` has until its lease ends; `row` as it was when it was claimed."""
+
+    item: str
+    row: Any
+    owner: str
+
+    @property
+    def id(self) -> int:
+        """The row's id."""
+        return int(self.row.id)

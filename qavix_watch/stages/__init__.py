@@ -1,0 +1,4 @@
+"""The flow, one file an arrow: drop → settle → fingerprint → order → upload → submit → follow → fetch → deliver → archive.
+
+Each stage is `async def stage(ports, rules, hand) -> Outcome`; the worker alone records what it says.
+"""

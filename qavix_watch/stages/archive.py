@@ -1,0 +1,216 @@
+"""archiving → archived / kept / deleted / failed: the original is put away, if it still is the one that was worked on.
+
+The intention is recorded, the file is renamed to a private name beside itself, and only then compared: what a person put in its
+place meanwhile gets its name back and is a drop of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qavix_watch.core.files import Writer
+from qavix_watch.core.layout import join, name_of, parent
+from qavix_watch.core.lifecycle import DropState
+from qavix_watch.core.naming import display, numbered, split_name
+from qavix_watch.core.outcomes import Done, Later, Outcome
+from qavix_watch.core.why import why_text
+from qavix_watch.errors import FileGone, NameTaken
+
+if TYPE_CHECKING:
+    from qavix_watch.core.files import Stat
+    from qavix_watch.core.records import Drop, Job
+    from qavix_watch.core.rules import Rules
+    from qavix_watch.ports import Hand, Ports
+
+MOST_NUMBERS = 10_000
+BUSY_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Where an original went: `path` is absolute, None where it was removed."""
+
+    path: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unlike:
+    """What lies there is not what was worked on."""
+
+    why: str
+
+
+async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
+    """Put one original away, as the configuration says now."""
+    drop: Drop = hand.row
+    await ports.blocking(ports.roots.check)
+    jobs: list[Job] = await ports.store.transaction("its jobs", lambda tx: tx.jobs.of_drop(drop.id))
+    failed = drop.verdict == "failed"
+    if drop.detached:
+        return _ended(ports, DropState.FAILED if failed else DropState.KEPT, "the original had been taken away or replaced", None)
+    if drop.verdict == "cancelled" or rules.layout.after == "keep":
+        return await _kept(ports, rules, drop, jobs)
+    aside = drop.aside or join(parent(rules.layout.in_inbox(drop.path)), f".qavix-aside-{drop.id}".encode())
+    await ports.store.transaction("about to put it away", lambda tx: tx.work.keep(hand.claim, {"aside": aside}))
+    taken = await ports.blocking(_take_aside, ports, rules, hand, aside, failed)
+    if isinstance(taken, Later):
+        return taken
+    if isinstance(taken, Unlike):
+        return await _unlike(ports, hand, taken.why)
+    away = await _put_away(ports, rules, hand, aside, failed)
+    if failed:
+        await ports.blocking(_write_why, ports, away.path, drop, jobs)
+    await ports.blocking(_partner_too, ports, rules, drop, away, await _partner_free(ports, drop))
+    state = DropState.FAILED if failed else DropState.DELETED if away.path is None else DropState.ARCHIVED
+    return _ended(ports, state, drop.reason if failed else "put away", away.path)
+
+
+def _ended(ports: Ports, state: DropState, why: str, target: bytes | None) -> Outcome:
+    fields = {"ended_at": ports.clock.now(), "aside": None, "target": target, "reason": why}
+    return Done(state, why, fields, due=None)
+
+
+async def _kept(ports: Ports, rules: Rules, drop: Drop, jobs: list[Job]) -> Outcome:
+    failed = drop.verdict == "failed"
+    path = rules.layout.in_inbox(drop.path)
+    if failed:
+        await ports.blocking(_write_why, ports, path, drop, jobs)
+    return _ended(ports, DropState.FAILED if failed else DropState.KEPT, drop.reason if failed else "kept where it is", path)
+
+
+def _take_aside(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bool) -> Later | Unlike | None:
+    """Rename the original to its private name and compare it there. None where it is the one, or where an earlier try was further."""
+    drop: Drop = hand.row
+    path = rules.layout.in_inbox(drop.path)
+    stat = _stat(ports, aside)
+    if stat is None:
+        stat = _stat(ports, path)
+        if stat is None:
+            return None if drop.target is not None and _stat(ports, drop.target) is not None else Unlike("the original was taken away")
+        if not drop.stat_is(stat):
+            return Unlike("the original was replaced by a newer file")
+        if ports.files.writer(path) is Writer.OPEN:
+            return Later(BUSY_SECONDS, "another program has the original open for writing")
+        ports.files.rename_new(path, aside)
+    if _is_the_one(ports, rules, hand, aside, failed):
+        return None
+    _give_back(ports, aside, path)
+    return Unlike("the original was replaced by a newer file")
+
+
+def _is_the_one(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bool) -> bool:
+    drop: Drop = hand.row
+    if not drop.stat_is(ports.files.stat(aside)) or ports.files.writer(aside) is Writer.OPEN:
+        return False
+    removed = rules.layout.after == "delete" and not failed
+    if drop.sha256 is None or (not removed and ports.files.same_filesystem(parent(aside), _room(rules, failed))):
+        return True
+    return ports.files.fingerprint(aside, hand.meter("comparing")).sha256 == drop.sha256
+
+
+def _room(rules: Rules, failed: bool) -> bytes:
+    return rules.layout.failed if failed else rules.layout.archive
+
+
+def _give_back(ports: Ports, aside: bytes, path: bytes) -> None:
+    """The private name was a loan. Where a person has taken the name meanwhile, the file comes back with a number."""
+    for number in range(1, MOST_NUMBERS):
+        try:
+            ports.files.rename_new(aside, join(parent(path), numbered(name_of(path), number)))
+        except NameTaken:
+            continue
+        return
+
+
+async def _unlike(ports: Ports, hand: Hand, why: str) -> Outcome:
+    drop: Drop = hand.row
+    now = ports.clock.now()
+    state = DropState.FAILED if drop.verdict == "failed" else DropState.KEPT
+
+    def note(tx: Any) -> None:
+        tx.drops.detach(drop.id, now, why)
+
+    return Done(state, why, {"ended_at": now, "aside": None}, also=note, due=None)
+
+
+async def _put_away(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bool) -> Away:
+    drop: Drop = hand.row
+    if not await ports.blocking(_there, ports, aside):
+        return Away(drop.target)
+    if rules.layout.after == "delete" and not failed:
+        await ports.blocking(ports.files.remove, aside)
+        return Away(None)
+    folder = join(_room(rules, failed), parent(drop.path))
+    await ports.blocking(ports.files.make_folder, folder, rules.layout.inbox)
+    for number in range(1, MOST_NUMBERS):
+        target = join(folder, numbered(name_of(drop.path), number))
+        await ports.store.transaction("where it goes", lambda tx, target=target: tx.work.keep(hand.claim, {"target": target}))  # type: ignore[misc]
+        if await ports.blocking(_put, ports, hand, aside, target):
+            return Away(target)
+    raise NameTaken(f"every name for “{display(name_of(drop.path))}” is taken in “{display(folder)}”")
+
+
+def _put(ports: Ports, hand: Hand, aside: bytes, target: bytes) -> bool:
+    """Move it to `target`. False where that name is taken by other content; the very same content is left as it is."""
+    drop: Drop = hand.row
+    try:
+        if ports.files.same_filesystem(parent(aside), parent(target)):
+            ports.files.rename_new(aside, target)
+            return True
+        private = join(parent(target), f".qavix-copy-{drop.id}-{drop.fence}".encode())
+        ports.files.remove(private)
+        ports.files.copy(aside, private, hand.meter("copying"))
+        ports.files.rename_new(private, target)
+    except NameTaken:
+        if not _same_content(ports, hand, target):
+            return False
+    ports.files.remove(aside)
+    return True
+
+
+def _same_content(ports: Ports, hand: Hand, target: bytes) -> bool:
+    drop: Drop = hand.row
+    stat = _stat(ports, target)
+    if stat is None or stat.size != drop.size or drop.sha256 is None:
+        return False
+    return ports.files.fingerprint(target, hand.meter("comparing")).sha256 == drop.sha256
+
+
+async def _partner_free(ports: Ports, drop: Drop) -> bool:
+    if drop.partner is None or split_name(name_of(drop.partner))[0] != split_name(name_of(drop.path))[0]:
+        return False
+    return not await ports.store.transaction("who else needs its partner", lambda tx: tx.drops.partner_needed(drop))
+
+
+def _partner_too(ports: Ports, rules: Rules, drop: Drop, away: Away, free: bool) -> None:
+    """A partner of the same stem follows its video, if nothing else needs it and it is the one that was used."""
+    if not free or drop.partner is None:
+        return
+    path = rules.layout.in_inbox(drop.partner)
+    stat = _stat(ports, path)
+    if stat is None or not drop.partner_is(stat) or ports.files.writer(path) is Writer.OPEN:
+        return
+    if away.path is None:
+        ports.files.remove(path)
+    elif ports.files.same_filesystem(parent(path), parent(away.path)):
+        _give_back(ports, path, join(parent(away.path), name_of(drop.partner)))
+
+
+def _write_why(ports: Ports, path: bytes | None, drop: Drop, jobs: list[Job]) -> None:
+    if path is None:
+        return
+    target = join(parent(path), name_of(path)[:240] + b".why.txt")
+    private = join(parent(path), f".qavix-why-{drop.id}".encode())
+    ports.files.write(target, why_text(drop, jobs).encode(), private, parent(path))
+
+
+def _stat(ports: Ports, path: bytes) -> Stat | None:
+    try:
+        return ports.files.stat(path)
+    except FileGone:
+        return None
+
+
+def _there(ports: Ports, path: bytes) -> bool:
+    return _stat(ports, path) is not None

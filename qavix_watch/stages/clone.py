@@ -1,0 +1,98 @@
+"""submitting → done for Voice Clone, which is synchronous and takes no idempotency key.
+
+The ids that bear the name are recorded before the POST. After an answer that is not clear, List Voices is asked: exactly one new
+id of that name is the voice; where none appears in ten minutes, a person decides.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from qavix_watch.core.lifecycle import JobState
+from qavix_watch.core.naming import display
+from qavix_watch.core.outcomes import Done, Fail, Hold, Later, Outcome
+from qavix_watch.errors import ApiError, InvalidRequest, ServiceFailed, Unreachable
+
+if TYPE_CHECKING:
+    from qavix_watch.core.records import Drop, Job
+    from qavix_watch.core.service import Voice
+    from qavix_watch.ports import Hand, Ports
+
+UNCLEAR_SECONDS = 600.0
+LOOK_SECONDS = 5.0
+
+
+async def clone(ports: Ports, hand: Hand, wanting: list[Drop], audio_url: str) -> Outcome:
+    """Clone a voice, once."""
+    job: Job = hand.row
+    name = str(job.params["name"])
+    if job.posted:
+        return await _after_unclear(ports, job, name, wanting)
+    there = await _ids(ports, name)
+    ours = await ports.store.transaction("our voices", lambda tx: {voice.voice_id for voice in tx.jobs.voices()})
+    if there - ours and not _approved(wanting):
+        return Hold(f"a cloned voice called “{name}” exists already, and it was not made here; approve it to make another")
+    kept = {"known_voices": json.dumps(sorted(there)), "posted": 1, "posted_at": ports.clock.now()}
+    if not await ports.store.transaction("before the POST", lambda tx: _one_at_a_time(tx, hand, name, kept)):
+        return Later(LOOK_SECONDS, f"another voice called “{name}” is being cloned")
+    try:
+        voice = await ports.api.voice_clone(audio_url, name)
+    except InvalidRequest as error:
+        return Fail(f"the service refused it: {error}")
+    except ServiceFailed as error:
+        return Later(LOOK_SECONDS, f"no clear answer, asking List Voices: {error}")
+    except ApiError as error:
+        await ports.store.transaction("refused", lambda tx: tx.work.keep(hand.claim, {"posted": 0}))
+        raise error from None
+    except Unreachable as error:
+        if not error.maybe_done:
+            await ports.store.transaction("not sent", lambda tx: tx.work.keep(hand.claim, {"posted": 0}))
+        raise
+    return made(ports, job, voice.voice_id, name, wanting)
+
+
+def _approved(wanting: list[Drop]) -> bool:
+    return any(drop.accepted for drop in wanting)
+
+
+def _one_at_a_time(tx: Any, hand: Hand, name: str, kept: dict[str, Any]) -> bool:
+    if tx.jobs.clone_underway(name, hand.id):
+        return False
+    tx.work.keep(hand.claim, kept)
+    return True
+
+
+async def _after_unclear(ports: Ports, job: Job, name: str, wanting: list[Drop]) -> Outcome:
+    known = set(json.loads(job.known_voices or "[]"))
+    new = await _ids(ports, name) - known
+    if len(new) == 1:
+        return made(ports, job, new.pop(), name, wanting)
+    if len(new) > 1:
+        return Hold(f"{len(new)} new voices are called “{name}”: {', '.join(sorted(new))}; look which is this one")
+    if ports.clock.now() - (job.posted_at or 0.0) > UNCLEAR_SECONDS:
+        return Hold(f"the answer to cloning “{name}” was lost, and no new voice of that name has appeared; approve it to try again")
+    return Later(LOOK_SECONDS, "the answer was lost; asking List Voices whether the voice is there")
+
+
+async def _ids(ports: Ports, name: str) -> set[str]:
+    voices: tuple[Voice, ...] = await ports.api.list_voices()
+    return {voice.voice_id for voice in voices if voice.type == "cloned" and voice.name == name}
+
+
+def made(ports: Ports, job: Job, voice_id: str, name: str, wanting: list[Drop]) -> Outcome:
+    """The voice is there: its result is a small text that names it."""
+    now = ports.clock.now()
+    source = display(wanting[0].path) if wanting else job.stem
+    when = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    what = {"voice_id": voice_id, "name": name, "cloned_at": when, "from": source}
+    text = json.dumps(what, ensure_ascii=False, indent=2) + "\n"
+
+    def know(tx: Any) -> None:
+        tx.jobs.add_voice(voice_id, name, job.id)
+        tx.jobs.add_result(job.id, "voice", "json", "", len(text.encode()), None, text)
+        tx.jobs.wake_deliveries(job.id, now)
+
+    fields = {"task_id": voice_id, "submitted_at": now, "ended_at": now, "progress": 100}
+    return Done(JobState.DONE, f"the voice is {voice_id}", fields, also=know, due=None)

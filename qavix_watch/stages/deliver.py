@@ -1,0 +1,220 @@
+"""A job's results under one drop's names: put in place whole, never over anything else."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from qavix_watch.core.layout import join, name_of, parent
+from qavix_watch.core.lifecycle import DeliveryState, JobState
+from qavix_watch.core.naming import display, result_name, split_name
+from qavix_watch.core.outcomes import Done, Later, Outcome
+from qavix_watch.core.tasks import TaskType
+from qavix_watch.core.templates import templated
+from qavix_watch.errors import FileGone, FileUnreadable, NameTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qavix_watch.core.naming import ResultKind
+    from qavix_watch.core.records import Delivery, Drop, Job, Result, ResultFile
+    from qavix_watch.core.rules import Rules
+    from qavix_watch.ports import Hand, Ports
+
+MOST_NUMBERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a delivery has to do with, as the state has it."""
+
+    job: Job
+    drop: Drop
+    results: Sequence[Result]
+    copies: Mapping[int, Sequence[ResultFile]]
+    twins: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A result under its name in the outbox."""
+
+    result: Result
+    path: bytes
+    size: int
+    sha256: str
+
+
+async def deliver(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
+    """Put every result of a job under this drop's names."""
+    delivery: Delivery = hand.row
+    await ports.blocking(ports.roots.check)
+    work: Work = await ports.store.transaction("what is to be delivered", lambda tx: _read(tx, delivery))
+    missing = await ports.blocking(_missing, ports, rules, work)
+    if missing:
+        return await _fetch_again(ports, hand, missing)
+    number = 1 if delivery.names_json is None else json.loads(delivery.names_json)["number"]
+    for attempt in range(number, MOST_NUMBERS):
+        names = {result.id: _target(rules, work, result, attempt) for result in work.results}
+        if not await ports.blocking(_free, ports, rules, work, names):
+            continue
+        kept = _named(names, attempt)
+        await ports.store.transaction("its names", partial(_keep, hand=hand, fields=kept))
+        try:
+            placed = await ports.blocking(_place_all, ports, rules, hand, work, names)
+        except NameTaken:
+            continue
+        except FileGone:
+            return Later(0.0, "a result was taken away while it was delivered")
+        return _done(ports, delivery, placed)
+    return Later(rules.rescan_seconds, "every name for its results is taken")
+
+
+def _keep(tx: Any, *, hand: Hand, fields: Mapping[str, Any]) -> None:
+    tx.work.keep(hand.claim, fields)
+
+
+def _read(tx: Any, delivery: Delivery) -> Work:
+    job, drop = tx.work.get("job", delivery.job), tx.work.get("drop", delivery.drop_id)
+    results = tx.jobs.results(job.id)
+    copies = {result.id: tx.jobs.copies(result.id) for result in results}
+    return Work(job, drop, results, copies, tx.drops.twins(drop, drop.path[: -len(_suffix(drop)) or None]))
+
+
+def _suffix(drop: Drop) -> bytes:
+    return split_name(name_of(drop.path))[1]
+
+
+def _target(rules: Rules, work: Work, result: Result, number: int) -> bytes:
+    """The path of a result in the outbox: the drop's own folders below its order's folder, and its name."""
+    stem, suffix = split_name(name_of(work.drop.path))
+    task = TaskType(work.job.task)
+    template = rules.templates.get(work.job.task)
+    kind = cast("ResultKind", result.kind)
+    if template is not None:
+        name = templated(template, stem, work.job.source, work.job.language, result.extension, number=number)
+    else:
+        twin = suffix if work.twins else None
+        name = result_name(stem, kind, task, work.job.language, result.extension, number=number, source_suffix=twin)
+    return join(parent(work.drop.path), name)
+
+
+def _missing(ports: Ports, rules: Rules, work: Work) -> list[Result]:
+    """The results that lie nowhere any more, or not as they were."""
+    return [result for result in work.results if result.inline is None and not _origins(ports, rules, work, result)]
+
+
+def _origins(ports: Ports, rules: Rules, work: Work, result: Result) -> list[bytes]:
+    """Where this result can be taken from: its first place, then the names that earlier deliveries gave it."""
+    paths = [] if result.staged is None else [result.staged]
+    paths += [copy.path for copy in work.copies[result.id]]
+    paths = [join(rules.layout.outbox, path) for path in paths]
+    return [path for path in paths if _size(ports, path) == result.size]
+
+
+def _size(ports: Ports, path: bytes) -> int | None:
+    try:
+        return ports.files.stat(path).size
+    except (FileGone, FileUnreadable):
+        return None
+
+
+async def _fetch_again(ports: Ports, hand: Hand, missing: list[Result]) -> Outcome:
+    delivery: Delivery = hand.row
+    now = ports.clock.now()
+
+    def ask(tx: Any) -> None:
+        for result in missing:
+            tx.jobs.unstage(result.id)
+        tx.work.move("job", delivery.job, (JobState.DONE,), JobState.FETCHING, now, "its results are wanted again", {"due": now})
+
+    await ports.store.transaction("fetch again", ask)
+    return Later(60.0, "its results are fetched again")
+
+
+def _named(names: Mapping[int, bytes], number: int) -> dict[str, Any]:
+    shown = {str(result): base64.b64encode(path).decode() for result, path in names.items()}
+    return {"names_json": json.dumps({"number": number, "names": shown})}
+
+
+def _free(ports: Ports, rules: Rules, work: Work, names: Mapping[int, bytes]) -> bool:
+    """Whether none of these names is taken by other content."""
+    return all(_free_one(ports, rules, result, names[result.id]) for result in work.results)
+
+
+def _free_one(ports: Ports, rules: Rules, result: Result, path: bytes) -> bool:
+    size = _size(ports, join(rules.layout.outbox, path))
+    return size is None or size == result.size
+
+
+def _place_all(ports: Ports, rules: Rules, hand: Hand, work: Work, names: Mapping[int, bytes]) -> list[Placed]:
+    folder = join(rules.layout.outbox, parent(work.drop.path))
+    ports.files.make_folder(folder, rules.layout.outbox)
+    return [_place(ports, rules, hand, work, result, names[result.id]) for result in work.results]
+
+
+def _place(ports: Ports, rules: Rules, hand: Hand, work: Work, result: Result, name: bytes) -> Placed:
+    target = join(rules.layout.outbox, name)
+    if _size(ports, target) is not None:
+        return _same(ports, hand, result, target, name)
+    private, sha256 = _prepare(ports, rules, hand, work, result)
+    ports.files.adopt(private, join(rules.layout.outbox, parent(name)))
+    ports.files.rename_new(private, target)
+    return Placed(result, name, result.size, sha256)
+
+
+def _same(ports: Ports, hand: Hand, result: Result, target: bytes, name: bytes) -> Placed:
+    """The name is taken: by the very same content it is left as it is, by any other NameTaken."""
+    if result.inline is not None:
+        same = ports.files.read(target, 1 << 20) == result.inline.encode()
+        sha256 = ""
+    else:
+        sha256 = ports.files.fingerprint(target, hand.meter("comparing")).sha256
+        same = sha256 == result.sha256
+    if not same:
+        raise NameTaken(f"“{display(name)}” is taken by something else")
+    return Placed(result, name, result.size, sha256)
+
+
+def _prepare(ports: Ports, rules: Rules, hand: Hand, work: Work, result: Result) -> tuple[bytes, str]:
+    """A private file in the outbox with this result in it, ready to get its name."""
+    staged = None if result.staged is None else join(rules.layout.outbox, result.staged)
+    if staged is not None and _size(ports, staged) == result.size:
+        return staged, result.sha256
+    ports.files.make_folder(rules.layout.parts, rules.layout.outbox)
+    private = join(rules.layout.parts, f"d{hand.id}.{result.id}.{hand.row.fence}.copy".encode())
+    ports.files.remove(private)
+    if result.inline is not None:
+        _write(ports, private, result.inline.encode())
+        return private, ""
+    for origin in _origins(ports, rules, work, result):
+        if ports.files.copy(origin, private, hand.meter("copying")) == result.sha256:
+            return private, result.sha256
+        ports.files.remove(private)
+    raise FileGone("none of its earlier copies is what it was")
+
+
+def _write(ports: Ports, path: bytes, data: bytes) -> None:
+    sink = ports.files.append(path)
+    try:
+        sink.write(data)
+        sink.sync()
+    finally:
+        sink.close()
+
+
+def _done(ports: Ports, delivery: Delivery, placed: list[Placed]) -> Outcome:
+    now = ports.clock.now()
+
+    def note(tx: Any) -> None:
+        for one in placed:
+            tx.jobs.placed(one.result.id, delivery.id, one.path, one.size, one.sha256)
+            tx.jobs.unstage(one.result.id)
+        tx.drops.conclude(delivery.drop_id, now)
+
+    names = ", ".join(display(name_of(one.path)) for one in placed)
+    return Done(DeliveryState.DONE, f"delivered as {names}", also=note, due=None)
+

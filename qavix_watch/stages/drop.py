@@ -1,0 +1,335 @@
+"""The inbox as it is, against what the state knows of it: where drops come from.
+
+A scan is the truth; hints (file events) only make a part of it be looked at sooner. New files become drops, changed ones begin
+again, vanished ones are undone where nothing was submitted for them. While a root is offline absence means nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from qavix_watch.core.grammar import is_order_shaped
+from qavix_watch.core.ignore import media_kind, rule_against, shadowed
+from qavix_watch.core.layout import folders_down, join, name_of, parent
+from qavix_watch.core.lifecycle import DROP_AT_REST, DropState
+from qavix_watch.core.naming import display
+from qavix_watch.core.order import to_json
+from qavix_watch.core.tasks import MediaKind
+from qavix_watch.errors import FileError, NestedOrder, OrderError, RootOffline
+from qavix_watch.stages.notes import Notes
+from qavix_watch.stages.order import OPTION_NAMES, order_fields, read_folder_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from qavix_watch.core.files import Stat
+    from qavix_watch.core.order import Order
+    from qavix_watch.core.records import Drop
+    from qavix_watch.core.rules import Rules
+    from qavix_watch.ports import Ports
+
+GATHER_SECONDS = 0.05
+OFFLINE_SECONDS = 2.0
+NANOSECONDS = 1e9
+
+
+@dataclass(slots=True)
+class Known:
+    """What was last recorded of a path."""
+
+    drop: int
+    stat: tuple[int, int, int]
+    order_json: str
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one look at a part of the inbox found: files and folders by their path relative to it."""
+
+    files: dict[bytes, Stat] = field(default_factory=dict)
+    folders: dict[bytes, Stat] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file that is to be a drop."""
+
+    path: bytes
+    stat: Stat
+    folder: bytes
+    order: Order
+
+
+class Intake:
+    """Keeps the state's drops in step with the inbox."""
+
+    def __init__(self, ports: Ports, rules: Rules, *, wake: Callable[[], None]) -> None:
+        """`wake` is called when there may be new work."""
+        self._ports = ports
+        self._rules = rules
+        self._layout = rules.layout
+        self._wake = wake
+        self._returned: Callable[[], None] = lambda: None
+        self._known: dict[bytes, Known] = {}
+        self._arriving: dict[bytes, float] = {}
+        self._folders: set[bytes] = set()
+        self._hints: dict[bytes, bool] = {}
+        self._closed: set[bytes] = set()
+        self._hinted = asyncio.Event()
+        self._orders: dict[bytes, Order | OrderError] = {}
+        self._notes = Notes(ports, rules)
+        self.offline = False
+
+    def when_back(self, returned: Callable[[], None]) -> None:
+        """`returned` is called when an offline root is back, before it is scanned."""
+        self._returned = returned
+
+    def hint(self, path: bytes, *, closed: bool = False, folder: bool = False) -> None:
+        """Something happened at an absolute path: look at its folder soon; `folder`: at all that is below it."""
+        inside = self._layout.relative(path)
+        if inside is None:
+            return
+        place = inside if folder else parent(inside)
+        whole = folder or name_of(inside) in OPTION_NAMES
+        self._hints[place] = self._hints.get(place, False) or whole
+        if closed:
+            self._closed.add(inside)
+        self._hinted.set()
+
+    async def load(self) -> None:
+        """Read what the state knows of the inbox."""
+        rows: list[Drop] = await self._ports.store.transaction("known drops", lambda tx: list(tx.drops.known(self._layout.place)))
+        self._known = {row.path: Known(row.id, (row.size, row.mtime_ns, row.inode), row.order_json) for row in rows}
+
+    async def run(self) -> None:
+        """Look at the whole inbox every `rescan` seconds, and at parts of it when hints come."""
+        while True:
+            try:
+                async with asyncio.timeout(OFFLINE_SECONDS if self.offline else self._rules.rescan_seconds):
+                    await self._hinted.wait()
+                    await asyncio.sleep(GATHER_SECONDS)
+                    self._hinted.clear()
+                    hints, self._hints = self._hints, {}
+            except TimeoutError:
+                hints = {b"": True}
+            await self.look({b"": True} if self.offline else hints)
+
+    async def look(self, places: dict[bytes, bool]) -> None:
+        """Bring the state into step with these folders; True: with all that is below."""
+        try:
+            await self._ports.blocking(self._ports.roots.check)
+            if self.offline:
+                self._returned()
+                places = {b"": True}
+            seen = await self._ports.blocking(self._scan, places)
+            await self._ports.blocking(self._ports.roots.check)
+        except RootOffline as error:
+            await self._gone_offline(str(error))
+            return
+        except FileError as error:
+            said = str(error)
+            await self._ports.store.transaction("trouble", lambda tx: tx.house.trouble("scan", said, self._ports.clock.now()))
+            return
+        await self._reconcile(places, seen)
+        if self.offline:
+            await self._back_online()
+
+    async def _gone_offline(self, why: str) -> None:
+        self.offline = True
+        now = self._ports.clock.now()
+        hint = "Mount or plug it in again; everything goes on by itself."
+        await self._ports.store.transaction("root offline", lambda tx: tx.brakes.pull("root", self._layout.place, why, hint, now, now))
+
+    async def _back_online(self) -> None:
+        self.offline = False
+        now = self._ports.clock.now()
+        await self._ports.store.transaction("root online", lambda tx: tx.brakes.let_go("root", self._layout.place, now, "it is back"))
+        self._wake()
+
+    def _scan(self, places: dict[bytes, bool]) -> Seen:
+        seen = Seen()
+        for place, whole in places.items():
+            for entry in self._ports.files.scan(self._layout.in_inbox(place), self._skip if whole else _only_files):
+                inside = self._layout.relative(entry.path) or b""
+                (seen.folders if entry.stat.is_dir else seen.files)[inside] = entry.stat
+        self._read_orders(seen)
+        return seen
+
+    def _skip(self, name: bytes, is_dir: bool) -> bool:
+        return is_dir and rule_against(name, is_dir=True, patterns=self._rules.ignore) is not None
+
+    def _read_orders(self, seen: Seen) -> None:
+        """What each folder asks for, or why it asks for nothing."""
+        self._orders = {}
+        for path in {*seen.folders, *(parent(path) for path in seen.files)}:
+            folder = self._layout.order_folder(join(path, b"x"))
+            if folder is not None:
+                self._orders[path] = self._order_of(folder, path)
+
+    def _order_of(self, folder: bytes, place: bytes) -> Order | OrderError:
+        try:
+            for level in folders_down(folder, join(place, b"x"))[1:]:
+                if is_order_shaped(name_of(level).decode("utf-8", "surrogateescape"), self._rules.words):
+                    return NestedOrder(display(name_of(level)), display(name_of(folder)))
+            return read_folder_order(self._ports.files, self._rules, folder, join(place, b"x"))
+        except OrderError as error:
+            return error
+
+    async def _reconcile(self, places: dict[bytes, bool], seen: Seen) -> None:
+        now = self._ports.clock.now()
+        self._notice_folders(seen, now)
+        candidates = {found.path: found for found in self._candidates(seen)}
+        missing = [path for path in self._known if path not in seen.files and _covers(places, path)]
+        closed, self._closed = self._closed, set()
+        fresh = [found for path, found in candidates.items() if self._differs(path, found)]
+        closed_known = [self._known[path].drop for path in closed if path in candidates and not self._differs(path, candidates[path])]
+        if fresh or missing or closed_known or seen.files:
+            await self._record(seen, fresh, missing, closed_known, now)
+        await self._ports.blocking(self._notes.apply, places, seen.files, seen.folders, self._orders, now)
+        await self._say_folders(places)
+        if fresh or missing or closed_known:
+            self._wake()
+
+    def _differs(self, path: bytes, found: Candidate) -> bool:
+        known = self._known.get(path)
+        return known is None or known.stat != _stat(found.stat) or known.order_json != to_json(found.order)
+
+    def _candidates(self, seen: Seen) -> Iterable[Candidate]:
+        for path, stat in seen.files.items():
+            folder, asked = self._layout.order_folder(path), self._orders.get(parent(path))
+            if folder is None or asked is None or isinstance(asked, OrderError):
+                continue
+            if stat.size and media_kind(name_of(path), self._rules.extensions) is asked.spec.main and self._taken(path, seen):
+                yield Candidate(path, stat, folder, asked)
+
+    def _taken(self, path: bytes, seen: Seen) -> bool:
+        names = path.split(b"/")
+        if any(rule_against(name, is_dir=True, patterns=self._rules.ignore) for name in names[:-1]):
+            return False
+        if rule_against(names[-1], patterns=self._rules.ignore) is not None:
+            return False
+        return shadowed(path, seen.files) is None
+
+    def _notice_folders(self, seen: Seen, now: float) -> None:
+        """Folders that came while we looked on, or shortly before we began, are still arriving; a change in one keeps it so."""
+        calm = self._rules.settle_folder_seconds
+        wall = self._ports.clock.wall()
+        for path, stat in seen.folders.items():
+            if path not in self._folders:
+                self._folders.add(path)
+                if wall - stat.mtime_ns / NANOSECONDS < calm:
+                    self._arriving[path] = now
+        changed = [path for path, stat in seen.files.items() if self._known.get(path) is None or self._known[path].stat != _stat(stat)]
+        for path in changed:
+            for level in _above(path):
+                if level in self._arriving:
+                    self._arriving[level] = now
+        self._arriving = {path: at for path, at in self._arriving.items() if now - at < calm}
+
+    def _not_before(self, path: bytes) -> float:
+        calm = self._rules.settle_folder_seconds
+        return max((self._arriving[level] + calm for level in _above(path) if level in self._arriving), default=0.0)
+
+    async def _record(self, seen: Seen, fresh: list[Candidate], missing: list[bytes], closed: list[int], now: float) -> None:
+        due = now + self._rules.settle_seconds
+
+        def act(tx: Any) -> dict[bytes, Known | None]:
+            changes: dict[bytes, Known | None] = {}
+            gone = {path: tx.work.get("drop", self._known[path].drop) for path in missing}
+            arrived = {_stat(found.stat): found for found in fresh if found.path not in self._known}
+            for path, row in gone.items():
+                changes[path] = self._vanished(tx, row, arrived.get((row.size, row.mtime_ns, row.inode)), changes, now)
+            for found in fresh:
+                if found.path not in changes:
+                    changes[found.path] = self._arrived(tx, found, now, due)
+            for drop in closed:
+                tx.drops.touch(drop, now, due)
+            for folder in {level for path in seen.files for level in _above(path) if level in self._arriving}:
+                tx.drops.still_arriving(self._layout.place, folder, self._arriving[folder] + self._rules.settle_folder_seconds)
+            self._wake_pairs(tx, seen, now)
+            return changes
+
+        changes = await self._ports.store.transaction("the inbox", act)
+        for path, known in changes.items():
+            if known is None:
+                self._known.pop(path, None)
+            else:
+                self._known[path] = known
+
+    def _vanished(
+        self, tx: Any, row: Drop, twin: Candidate | None, changes: dict[bytes, Known | None], now: float
+    ) -> Known | None:
+        """What the state knows of a path whose file is gone: None, unless it is only being put away just now."""
+        if row.state in DROP_AT_REST or row.detached:
+            return None
+        if row.state is DropState.ARCHIVING:
+            return self._known[row.path]
+        if twin is not None and tx.drops.was_submitted(row.id):
+            tx.drops.moved(row.id, twin.path, twin.folder, now)
+            changes[twin.path] = Known(row.id, _stat(twin.stat), to_json(twin.order))
+            return None
+        tx.drops.vanished(row.id, now)
+        return None
+
+    def _arrived(self, tx: Any, found: Candidate, now: float, due: float) -> Known:
+        """Make a new or changed file a drop, or begin again with the one it is."""
+        known = self._known.get(found.path)
+        fields = order_fields(found.folder, found.order)
+        fresh = Known(known.drop if known else 0, _stat(found.stat), to_json(found.order))
+        if known is not None:
+            row: Drop = tx.work.get("drop", known.drop)
+            if known.stat == fresh.stat:
+                if row.state not in DROP_AT_REST:
+                    tx.drops.reordered(known.drop, fields, now)
+                return fresh
+            if row.stat_is(found.stat):
+                return fresh
+            if row.state not in DROP_AT_REST and tx.drops.changed(known.drop, found.stat, now, due, "it changed"):
+                return fresh
+            if row.state not in DROP_AT_REST and not row.detached:
+                tx.drops.detach(known.drop, now, "a newer file has taken its place")
+        not_before = self._not_before(found.path)
+        fresh.drop = tx.drops.add(self._layout.place, found.path, found.stat, fields, now, max(due, not_before), not_before)
+        return fresh
+
+    def _wake_pairs(self, tx: Any, seen: Seen, now: float) -> None:
+        """A picture or sound that arrives may be what videos in its folder wait for."""
+        second = {MediaKind.IMAGE, MediaKind.AUDIO}
+        for place in {parent(path) for path in seen.files if media_kind(name_of(path), self._rules.extensions) in second}:
+            tx.drops.wake_pairs(self._layout.place, place, now)
+
+    async def _say_folders(self, places: dict[bytes, bool]) -> None:
+        if not places.get(b""):
+            return
+        said: dict[bytes, tuple[str | None, str | None, str | None]] = {}
+        for path, asked in self._orders.items():
+            if isinstance(asked, OrderError):
+                said[path] = (None, None, str(asked))
+            elif path.count(b"/") + 1 == self._layout.depth:
+                said[path] = (asked.canonical(), asked.describe(), None)
+        await self._ports.store.transaction("folders", lambda tx: tx.house.folders(self._layout.place, said))
+
+
+def _stat(stat: Stat) -> tuple[int, int, int]:
+    return (stat.size, stat.mtime_ns, stat.inode)
+
+
+def _only_files(_name: bytes, is_dir: bool) -> bool:
+    return is_dir
+
+
+def _above(path: bytes) -> list[bytes]:
+    """Every folder that a path lies in, below the inbox."""
+    found = []
+    while path := parent(path):
+        found.append(path)
+    return found
+
+
+def _covers(places: dict[bytes, bool], path: bytes) -> bool:
+    """Whether a look at `places` would have seen the file `path`."""
+    if parent(path) in places:
+        return True
+    return any(whole and (not place or path.startswith(place + b"/")) for place, whole in places.items())

@@ -1,0 +1,184 @@
+"""fetching → done: every result of a task is whole, checked and durable under a name of our own in the outbox."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from qavix_watch.core.layout import join
+from qavix_watch.core.lifecycle import JobState
+from qavix_watch.core.foreign import extension_for
+from qavix_watch.core.outcomes import Brake, Done, Outcome, Retry
+from qavix_watch.core.service import ResultHead
+from qavix_watch.errors import FileError, FileGone, LinkExpired, MediaError, ResultBroken
+from qavix_watch.stages.follow import pack, unpack
+
+if TYPE_CHECKING:
+    from qavix_watch.core.naming import ResultKind
+    from qavix_watch.core.records import Job, Result
+    from qavix_watch.core.rules import Rules
+    from qavix_watch.core.service import Download
+    from qavix_watch.ports import Hand, Ports
+
+HEAD_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One result that has come in."""
+
+    kind: str
+    extension: str
+    sha256: str
+    size: int
+    staged: bytes
+
+
+async def fetch(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
+    """Fetch what is not there yet."""
+    job: Job = hand.row
+    await ports.blocking(ports.roots.check)
+    known: list[Result] = await ports.store.transaction("its results", lambda tx: tx.jobs.results(job.id))
+    have = await ports.blocking(_whole, ports, rules, known)
+    urls = unpack(job.output_json)
+    for kind in sorted(urls.keys() - have):
+        outcome = await _one(ports, rules, hand, kind, urls[kind])
+        if outcome is not None:
+            return outcome
+    now = ports.clock.now()
+
+    def ready(tx: Any) -> None:
+        tx.jobs.wake_deliveries(job.id, now)
+
+    return Done(JobState.DONE, "every result is here", {"ended_at": now}, also=ready, due=None)
+
+
+def _whole(ports: Ports, rules: Rules, known: list[Result]) -> set[str]:
+    """The kinds of which an earlier try has brought in the whole."""
+    return {result.kind for result in known if _is_there(ports, rules, result)}
+
+
+def _is_there(ports: Ports, rules: Rules, result: Result) -> bool:
+    if result.staged is None:
+        return False
+    try:
+        return ports.files.stat(join(rules.layout.outbox, result.staged)).size == result.size
+    except FileError:
+        return False
+
+
+async def _one(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str) -> Outcome | None:
+    """Fetch one result and note it; an outcome where that has to wait."""
+    job: Job = hand.row
+    try:
+        space = await ports.blocking(_room, ports, rules)
+        if space is not None:
+            return space
+        fetched = await ports.blocking(_download, ports, rules, hand, kind, url)
+    except LinkExpired:
+        return await _new_links(ports, hand)
+    except ResultBroken as error:
+        return Retry(f"the {kind} result: {error}")
+
+    def note(tx: Any) -> None:
+        tx.work.keep(hand.claim, {"reason": ""})
+        tx.jobs.add_result(job.id, kind, fetched.extension, fetched.sha256, fetched.size, fetched.staged, None)
+
+    await ports.store.transaction("a result is here", note)
+    return None
+
+
+async def _new_links(ports: Ports, hand: Hand) -> Outcome:
+    job: Job = hand.row
+    task = await ports.api.get_task(job.task_id or "")
+    if task.output is None or not task.output.urls:
+        return Retry("the results' links have expired, and the service gives no new ones")
+    fresh = pack(task.output)
+    return Retry("the results' links had expired", fields={"output_json": fresh})
+
+
+def _room(ports: Ports, rules: Rules, need: int = 0) -> Brake | None:
+    ports.files.make_folder(rules.layout.parts, rules.layout.outbox)
+    space = ports.files.space(rules.layout.parts)
+    if space.free_bytes - need < rules.min_free_bytes or space.free_inodes == 0:
+        return Brake("disk", "there is too little free space for results", "Make room; fetching goes on by itself.", "results", 10.0)
+    return None
+
+
+def _download(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str) -> Fetched:
+    job: Job = hand.row
+    ports.files.make_folder(rules.layout.parts, rules.layout.outbox)
+    stem = join(rules.layout.parts, f"{job.id}.{kind}.{job.fence}".encode())
+    part, notes = stem + b".part", stem + b".head"
+    _go_on_with(ports, rules, f"{job.id}.{kind}.".encode(), stem)
+    sink = ports.files.append(part)
+    try:
+        came = ports.transfers.download(
+            url, sink, _read_head(ports, notes), lambda head: _write_head(ports, notes, head), hand.meter("downloading"),
+            rules.result_limit_bytes,
+        )
+    finally:
+        sink.close()
+    return _checked(ports, rules, hand, kind, url, part, notes, came)
+
+
+def _go_on_with(ports: Ports, rules: Rules, prefix: bytes, stem: bytes) -> None:
+    """What an earlier try of this job left is gone on with, under a name of our own: whoever was fenced out keeps its hands off it."""
+    names = sorted(name for name in ports.files.listdir(rules.layout.parts) if name.startswith(prefix))
+    for name in names:
+        if name.endswith(b".whole"):
+            ports.files.remove(join(rules.layout.parts, name))  # it was never recorded, or is no longer what was recorded
+    for ending in (b".head", b".part"):
+        left = [name for name in names if name.endswith(ending)]
+        for name in left[:-1]:
+            ports.files.remove(join(rules.layout.parts, name))
+        if left and join(rules.layout.parts, left[-1]) != stem + ending:
+            ports.files.rename_new(join(rules.layout.parts, left[-1]), stem + ending)
+
+
+def _checked(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str, part: bytes, notes: bytes, came: Download) -> Fetched:
+    try:
+        extension = _kind_is_right(ports, kind, url, part, came)
+    except (ResultBroken, MediaError) as error:
+        ports.files.remove(part)
+        ports.files.remove(notes)
+        raise ResultBroken(str(error)) from None
+    sha256 = came.sha256 or ports.files.fingerprint(part, hand.meter("hashing")).sha256
+    whole = part.removesuffix(b".part") + b".whole"
+    ports.files.remove(whole)
+    ports.files.rename_new(part, whole)
+    ports.files.remove(notes)
+    return Fetched(kind, extension, sha256, came.size, whole[len(rules.layout.outbox) + 1 :])
+
+
+def _kind_is_right(ports: Ports, kind: str, url: str, part: bytes, came: Download) -> str:
+    """The extension; ResultBroken where it is not what it should be, an error page for example."""
+    reader = ports.files.open(part)
+    try:
+        head = reader.read(HEAD_BYTES)
+    finally:
+        reader.close()
+    if head.lstrip()[:1] == b"<" and head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise ResultBroken("a page came instead of a result")
+    if kind in {"video", "audio"}:
+        facts = ports.media.facts(part)
+        if facts.cut or facts.kind not in {"video", "audio"} or (kind == "video" and facts.kind != "video"):
+            raise ResultBroken(f"what came is no {kind}" + (f" ({facts.cut})" if facts.cut else ""))
+    elif not came.size or (b"\0" in head[:1024] and not head.startswith((b"\xff\xfe", b"\xfe\xff"))):
+        raise ResultBroken("what came is no text")
+    return extension_for(url, came.content_type, head, cast("ResultKind", kind))
+
+
+def _read_head(ports: Ports, path: bytes) -> ResultHead | None:
+    try:
+        said = json.loads(ports.files.read(path, HEAD_BYTES))
+        return ResultHead(said["size"], said["content_type"], said["validator"])
+    except (FileGone, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_head(ports: Ports, path: bytes, head: ResultHead) -> None:
+    text = json.dumps({"size": head.size, "content_type": head.content_type, "validator": head.validator})
+    ports.files.write(path, text.encode(), path + b".new")
+

@@ -1,0 +1,65 @@
+"""settled → fingerprinted: both inputs are read whole, once, and what they hold is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qavix_watch.core.lifecycle import DropState
+from qavix_watch.core.outcomes import Done, Outcome
+from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
+from qavix_watch.errors import FileChanged, FileGone
+
+if TYPE_CHECKING:
+    from qavix_watch.core.files import Fingerprint, Stat
+    from qavix_watch.core.records import Drop
+    from qavix_watch.core.rules import Rules
+    from qavix_watch.ports import Hand, Ports
+
+
+async def fingerprint(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
+    """Hash a settled drop; back to waiting where it is not what had settled."""
+    drop: Drop = hand.row
+    spec = TASKS[TaskType(drop.task)]
+    main = rules.layout.in_inbox(drop.path)
+    partner = None if drop.partner is None or spec.partner is None else rules.layout.in_inbox(drop.partner)
+    try:
+        read = await ports.blocking(_read, ports, main, hand)
+        if not drop.stat_is(read.before):
+            return again(read.after, ports.clock.now(), rules)
+        also = None if partner is None else await ports.blocking(_read, ports, partner, hand)
+        if also is not None and not drop.partner_is(also.before):
+            return again(read.after, ports.clock.now(), rules)
+    except (FileGone, FileChanged):
+        await ports.blocking(ports.roots.check)
+        return Done(DropState.WAITING, "it changed while it was read")
+    duration = await _duration(ports, main, spec.main)
+    second = None if partner is None or spec.partner is None else await _duration(ports, partner, spec.partner)
+
+    def know(tx: Any) -> None:
+        tx.contents.ensure(read.sha256, read.md5, read.size, spec.main.value, duration)
+        if also is not None and spec.partner is not None:
+            tx.contents.ensure(also.sha256, also.md5, also.size, spec.partner.value, second)
+
+    if await ports.store.transaction("is it ours", lambda tx: tx.jobs.made_in(read.sha256, drop.folder)):
+        return Done(DropState.IGNORED, "it is a result of this very order", {"ended_at": ports.clock.now()}, due=None)
+    fields = {"sha256": read.sha256, "partner_sha256": None if also is None else also.sha256}
+    return Done(DropState.FINGERPRINTED, "read whole", fields, also=know)
+
+
+def _read(ports: Ports, path: bytes, hand: Hand) -> Fingerprint:
+    found = ports.files.fingerprint(path, hand.meter("hashing"))
+    if not found.before.same_file(found.after) or found.size != found.after.size:
+        raise FileChanged("the file changed while it was read")
+    return found
+
+
+async def _duration(ports: Ports, path: bytes, kind: MediaKind) -> float | None:
+    if kind not in {MediaKind.VIDEO, MediaKind.AUDIO}:
+        return None
+    return (await ports.blocking(ports.media.facts, path)).duration
+
+
+def again(stat: Stat, now: float, rules: Rules) -> Outcome:
+    """Back to waiting, with the file as it is now."""
+    fields = {"size": stat.size, "mtime_ns": stat.mtime_ns, "inode": stat.inode, "changed_at": now, "sha256": None}
+    return Done(DropState.WAITING, "it changed while it was read", fields, due=rules.settle_seconds)

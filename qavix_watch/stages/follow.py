@@ -1,0 +1,93 @@
+"""processing → fetching: what became of the tasks, learnt from pages of List Tasks, not from one call a task."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from qavix_watch.core.lifecycle import JobState
+from qavix_watch.core.outcomes import Done, Fail, Later, Outcome, Retry
+from qavix_watch.errors import NotFound
+
+if TYPE_CHECKING:
+    from qavix_watch.core.records import Job
+    from qavix_watch.core.rules import Rules
+    from qavix_watch.core.service import Output, Task
+    from qavix_watch.ports import Hand, Ports
+
+OPEN_STATUSES = ("pending", "processing")
+PAGE = 100
+MOST_PAGES_BEYOND_OURS = 50
+YOUNG_SECONDS = 60.0
+LOST_SECONDS = 60.0
+
+
+async def follow(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
+    """One round: tasks that have left the open lists are asked for one by one, the others' progress is noted."""
+    began = ports.clock.now()
+    ours: list[Job] = await ports.store.transaction("what is open", lambda tx: tx.jobs.in_state(JobState.PROCESSING))
+    if not ours:
+        return Later(rules.poll_max_seconds)
+    listed: dict[str, Task] = {}
+    complete = True
+    for status in OPEN_STATUSES:
+        complete = await _pages(ports, status, listed, len(ours)) and complete
+    left = [job for job in ours if job.task_id not in listed and complete and (job.submitted_at or began) < began]
+    still = [(job.id, listed[job.task_id]) for job in ours if job.task_id in listed]
+
+    def note(tx: Any) -> None:
+        for number, task in still:
+            tx.jobs.seen(number, task.status, task.progress)
+        for job in left:
+            tx.work.wake("job", job.id, began)
+
+    await ports.store.transaction("what List Tasks says", note)
+    return Later(_interval(ours, began, rules))
+
+
+async def _pages(ports: Ports, status: str, listed: dict[str, Task], ours: int) -> bool:
+    """Read every page of one status. False where there were too many to read them all (many tasks that are not ours)."""
+    cursor = None
+    for _ in range(ours // PAGE + 1 + MOST_PAGES_BEYOND_OURS):
+        page = await ports.api.list_tasks(status=status, cursor=cursor, limit=PAGE)
+        listed.update({task.task_id: task for task in page.tasks})
+        cursor = page.next_cursor
+        if cursor is None:
+            return True
+    return False
+
+
+def _interval(ours: list[Job], now: float, rules: Rules) -> float:
+    """Young tasks are looked at often, old ones rarely: a tenth of the youngest one's age, within the bounds."""
+    youngest = min(now - (job.submitted_at or now) for job in ours)
+    return min(rules.poll_max_seconds, max(rules.poll_min_seconds, (youngest - YOUNG_SECONDS) / 10))
+
+
+async def look(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
+    """Get Task for one job: it has left the open lists, or a callback named it."""
+    job: Job = hand.row
+    try:
+        task = await ports.api.get_task(job.task_id or "")
+    except NotFound:
+        return Retry(f"the service does not know task {job.task_id} any more", after=LOST_SECONDS)
+    if task.status == "failed":
+        return Fail(f"the task failed: {task.error_message or 'the service did not say why'}")
+    if task.status != "completed":
+        return Later(None, "", {"task_status": task.status, "progress": task.progress if task.progress is not None else job.progress})
+    if task.output is None or not task.output.urls:
+        return Retry("the task is completed, but there is no result yet")
+    fields = {"task_status": task.status, "progress": 100, "credits_used": task.credits_used, "output_json": pack(task.output)}
+    return Done(JobState.FETCHING, "the task is completed", fields)
+
+
+def pack(output: Output) -> str:
+    """Where results lie, as the state keeps it."""
+    return json.dumps({"urls": dict(output.urls), "expires_at": output.expires_at})
+
+
+def unpack(text: str | None) -> dict[str, str]:
+    """The URLs of results by kind."""
+    urls: dict[str, str] = json.loads(text)["urls"] if text else {}
+    return urls
+
+

@@ -1,0 +1,196 @@
+"""fingerprinted → delivering: what the folder asks for becomes jobs, each with its key, and a delivery for each."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qavix_watch.core import identity, voices
+from qavix_watch.core.grammar import read_order
+from qavix_watch.core.layout import folders_down, join, name_of
+from qavix_watch.core.lifecycle import HELD_BY_ORDER, DropState, JobState
+from qavix_watch.core.naming import display, split_name, wire_name
+from qavix_watch.core.options import parse_options
+from qavix_watch.core.order import to_json
+from qavix_watch.core.outcomes import Done, Later, Outcome
+from qavix_watch.core.tasks import TASKS, TaskType
+from qavix_watch.errors import FileError, FileGone, OptionsError, OrderError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qavix_watch.core.options import Options
+    from qavix_watch.core.order import Order
+    from qavix_watch.core.records import Drop, Job
+    from qavix_watch.core.rules import Rules
+    from qavix_watch.ports import Files, Hand, Ports
+
+OPTION_NAMES = (b"qavix.toml", b"qavix.toml.txt")
+OPTIONS_LIMIT_BYTES = 1 << 16
+PRIORITIES: Mapping[str, int] = {"high": 1, "normal": 0, "low": -1}
+MOST_GENERATIONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One job that a drop asks for, before it is known whether it exists already."""
+
+    account: str
+    task: TaskType
+    params: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    values: Mapping[str, Any]
+
+    def identity(self, generation: int) -> str:
+        """What makes it the same work as another."""
+        return identity.identity(self.account, self.task, self.params, self.inputs, generation)
+
+    def key(self, generation: int) -> str:
+        """The idempotency key of one generation."""
+        return identity.idempotency_key(self.identity(generation))
+
+
+async def order(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
+    """Make the jobs of a fingerprinted drop, or join those that exist."""
+    drop: Drop = hand.row
+    try:
+        asked = await ports.blocking(read_folder_order, ports.files, rules, drop.folder, drop.path)
+    except OrderError as error:
+        return Done(DropState.WAITING, f"its order is not understood: {error}", due=rules.rescan_seconds)
+    if to_json(asked) != drop.order_json:
+        return Done(DropState.WAITING, "its order changed", order_fields(drop.folder, asked))
+    try:
+        chosen = await _voices(ports, asked)
+        text = await ports.blocking(_text, ports, rules, drop) if asked.task is TaskType.TEXT_TO_SPEECH else None
+    except OrderError as error:
+        return Later(rules.rescan_seconds, str(error))
+    except FileGone:
+        await ports.blocking(ports.roots.check)
+        return Done(DropState.WAITING, "taken out")
+    if text is not None and not text.strip():
+        return _refused("there is no text in it")
+    plans = [_plan(rules, drop, asked, target, chosen.get(target), text, ports.chance.token()) for target in asked.targets or (None,)]
+    now = ports.clock.now()
+    held = HELD_BY_ORDER if asked.hold and not drop.accepted else ""
+
+    def make(tx: Any) -> None:
+        for plan in plans:
+            job = _ensure(tx, plan, PRIORITIES[asked.priority], now, held)
+            tx.jobs.expect_delivery(job, drop.id, now)
+
+    return Done(DropState.DELIVERING, "ordered: " + asked.canonical(), {"held": held}, also=make, due=None)
+
+
+def _refused(why: str) -> Outcome:
+    return Done(DropState.ARCHIVING, why, {"verdict": "failed", "reason": why})
+
+
+def read_folder_order(files: Files, rules: Rules, folder: bytes, path: bytes) -> Order:
+    """The order for the file `path`: its folder's name and each qavix.toml on the way. OrderError where that is none."""
+    options = [_options(files, rules, level) for level in folders_down(folder, path)]
+    return read_order(name_of(folder).decode("utf-8", "surrogateescape"), options, rules.words)
+
+
+def _options(files: Files, rules: Rules, folder: bytes) -> Options | None:
+    for name in OPTION_NAMES:
+        where = join(folder, name)
+        try:
+            text = files.read(rules.layout.in_inbox(where), OPTIONS_LIMIT_BYTES)
+        except FileGone:
+            continue
+        except FileError as error:
+            raise OptionsError(f"“{display(where)}” cannot be read: {error}", hint="Mend or remove it.") from error
+        try:
+            return parse_options(text, display(where))
+        except OrderError as error:
+            raise OptionsError(str(error), hint=error.hint) from None
+    return None
+
+
+def order_fields(folder: bytes, asked: Order) -> dict[str, Any]:
+    """What a drop keeps of its order."""
+    return {
+        "folder": folder,
+        "order_json": to_json(asked),
+        "canonical": asked.canonical(),
+        "task": asked.task,
+        "priority": PRIORITIES[asked.priority],
+    }
+
+
+async def _voices(ports: Ports, asked: Order) -> dict[str | None, str]:
+    """The voice id for each target that has a voice. OrderError where a name is unknown, or two have it."""
+    wanted = {target: asked.voice_for(target) for target in asked.targets or (None,)}
+    if not any(wanted.values()):
+        return {}
+    known = await ports.api.list_voices()
+    return {target: voices.resolve(voice, known, asked.targets) for target, voice in wanted.items() if voice}
+
+
+def _text(ports: Ports, rules: Rules, drop: Drop) -> str | None:
+    data = ports.files.read(rules.layout.in_inbox(drop.path), rules.text_limit_bytes)
+    try:
+        return decode(data)
+    except UnicodeDecodeError:
+        raise OrderError(
+            f"“{display(name_of(drop.path))}” is not text in UTF-8", hint="Save it again as UTF-8 text."
+        ) from None
+
+
+def decode(data: bytes) -> str:
+    """The text of a `.txt`: UTF-8 with or without a mark, or UTF-16 with one. UnicodeDecodeError for anything else."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    return data.decode("utf-8-sig")
+
+
+def _plan(
+    rules: Rules, drop: Drop, asked: Order, target: str | None, voice_id: str | None, text: str | None, token: str
+) -> Plan:
+    stem = wire_name(split_name(name_of(drop.path))[0])
+    params = identity.params_of(asked, target, voice_id, stem)
+    inputs = tuple(sha for sha in (drop.sha256, drop.partner_sha256) if sha is not None)
+    values = {
+        "task": asked.task,
+        "operation": TASKS[asked.task].operation,
+        "canonical": asked.canonical(),
+        "source": asked.source,
+        "language": target,
+        "stem": stem,
+        "params_json": json.dumps(params, sort_keys=True),
+        "text": text,
+        "main_sha256": drop.sha256,
+        "partner_sha256": drop.partner_sha256,
+        "token": token,
+    }
+    return Plan(rules.account, asked.task, params, inputs, values)
+
+
+def _ensure(tx: Any, plan: Plan, priority: int, now: float, held: str) -> int:
+    """The id of the job for a plan: the newest generation there is, or a new one."""
+    first = plan.identity(1)
+    newest: Job | None = tx.jobs.newest(first)
+    if newest is not None and newest.state is JobState.FAILED:
+        newest = _tried_again(tx, newest, now)
+    if newest is not None and newest.state is not JobState.FAILED:
+        tx.jobs.join(newest, priority, held=bool(held), now=now)
+        return newest.id
+    generation = 1 if newest is None else newest.generation + 1
+    why = held
+    if generation > MOST_GENERATIONS:
+        why = f"it failed {MOST_GENERATIONS} times already; approve it to try once more"
+    state = JobState.HELD if why else JobState.READY
+    values = {**plan.values, "identity": first, "key": plan.key(generation), "generation": generation, "priority": priority}
+    number: int = tx.jobs.add(values, state, now, why or "ordered")
+    return number
+
+
+def _tried_again(tx: Any, job: Job, now: float) -> Job | None:
+    """A failed job that the service never made a task of is tried again under its own key."""
+    if job.task_id is None:
+        tx.work.move("job", job.id, (JobState.FAILED,), JobState.READY, now, "dropped again", {"due": now, "ended_at": None, "posted": 0})
+        again: Job = tx.work.get("job", job.id)
+        return again
+    return job

@@ -1,0 +1,144 @@
+"""submitting → processing: the POST, with its key and body durable before its first byte goes out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from qavix_watch.core.identity import task_name
+from qavix_watch.core.lifecycle import ContentState, JobState
+from qavix_watch.core.outcomes import Done, Fail, Outcome, Retry
+from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
+from qavix_watch.errors import ApiError, FileGone, FileUnreadable, InvalidRequest, NotFound, ServiceFailed
+from qavix_watch.stages.clone import clone
+
+if TYPE_CHECKING:
+    from qavix_watch.core.records import Content, Drop, Job
+    from qavix_watch.core.rules import Rules
+    from qavix_watch.core.service import CreatedTask
+    from qavix_watch.ports import Hand, Ports
+
+LINK_MARGIN_SECONDS = 300.0
+_URL_FIELD = {MediaKind.VIDEO: "video_url", MediaKind.AUDIO: "audio_url", MediaKind.IMAGE: "image_url"}
+
+
+async def submit(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
+    """Give a job to the service."""
+    job: Job = hand.row
+    wanting: list[Drop] = await ports.store.transaction("who wants it", lambda tx: tx.drops.wanting(job.id))
+    if not job.posted and not await ports.blocking(_still_there, ports, rules, wanting):
+        await ports.blocking(ports.roots.check)
+        return Done(JobState.CANCELLED, "taken out before it was submitted", {"ended_at": ports.clock.now()}, due=None)
+    urls = await _links(ports, job)
+    if isinstance(urls, (Done, Retry)):
+        return urls
+    if job.task == TaskType.VOICE_CLONE:
+        return await clone(ports, hand, wanting, urls["audio_url"])
+    body = {**(_first_body(rules, job) if job.body is None else json.loads(job.body)), **urls}
+    kept = {"body": json.dumps(body), "posted": 1, "posted_at": job.posted_at or ports.clock.now()}
+    await ports.store.transaction("before the POST", lambda tx: tx.work.keep(hand.claim, kept))
+    try:
+        task = await ports.api.create_task(job.operation, body)
+    except InvalidRequest as error:
+        return _refused(job, error)
+    except ServiceFailed:
+        raise
+    except ApiError as error:
+        await ports.store.transaction("refused", lambda tx: tx.work.keep(hand.claim, {"posted": 0}))
+        raise error from None
+    return _accepted(ports, task)
+
+
+def _still_there(ports: Ports, rules: Rules, wanting: list[Drop]) -> bool:
+    """Whether the file of any drop that wants it lies where it was, or did so once and was only moved by a person afterwards."""
+    return any(drop.detached or _present(ports, rules, drop) for drop in wanting)
+
+
+def _present(ports: Ports, rules: Rules, drop: Drop) -> bool:
+    try:
+        return drop.stat_is(ports.files.stat(rules.layout.in_inbox(drop.path)))
+    except FileGone:
+        return False
+    except FileUnreadable:
+        return True
+
+
+async def _links(ports: Ports, job: Job) -> dict[str, str] | Done | Retry:
+    """The URL of each input, renewed where it has expired. Done (back to uploading) where the service has forgotten one."""
+    spec = TASKS[TaskType(job.task)]
+    kinds = [spec.main, spec.partner]
+    urls = {}
+    for sha256, kind in zip(job.inputs, kinds, strict=False):
+        content: Content | None = await ports.store.transaction("its content", lambda tx, sha256=sha256: tx.contents.find(sha256))  # type: ignore[misc]
+        if content is None or content.state is not ContentState.STORED or content.url is None:
+            return _upload_again(ports, job, sha256, "its content is no longer there")
+        url = await _fresh(ports, content)
+        if url is None:
+            return _upload_again(ports, job, sha256, "the service has forgotten the file")
+        urls[_URL_FIELD[MediaKind(kind or spec.main)]] = url
+    return urls
+
+
+async def _fresh(ports: Ports, content: Content) -> str | None:
+    if content.url_expires is None or content.url_expires > ports.clock.now() + LINK_MARGIN_SECONDS:
+        return content.url
+    try:
+        link = await ports.api.refresh_url(content.file_id or "")
+    except NotFound:
+        return None
+    await ports.store.transaction("renewed", lambda tx: tx.contents.renewed(content.sha256, link.url, link.expires_at))
+    return link.url
+
+
+def _upload_again(ports: Ports, job: Job, sha256: str, why: str) -> Done | Retry:
+    now = ports.clock.now()
+
+    def ask(tx: Any) -> None:
+        tx.contents.forgotten(sha256, now, why)
+        tx.contents.want(sha256, now)
+
+    return Done(JobState.UPLOADING, why, {"reuploads": job.reuploads + 1}, also=ask, due=None)
+
+
+def _first_body(rules: Rules, job: Job) -> dict[str, Any]:
+    body = dict(job.params)
+    if job.text is not None:
+        body["text"] = job.text
+    else:
+        body["name"] = task_name(job.stem, job.key)
+    if rules.callback_url is not None:
+        body["callback_url"] = f"{rules.callback_url}/callback/{job.id}/{job.token}"
+    return {**body, "idempotency_key": job.key}
+
+
+def _refused(job: Job, error: InvalidRequest) -> Outcome:
+    """What the service says of a URL may be cured by a new one, once by asking for it and once by a new upload."""
+    if not error.param.endswith("_url") or error.param == "callback_url" or job.reuploads >= 2:
+        return Fail(f"the service refused it: {error}")
+
+    def renew(tx: Any) -> None:
+        for sha256 in job.inputs:
+            content = tx.contents.find(sha256)
+            if content is not None and content.url is not None:
+                tx.contents.renewed(sha256, content.url, 0.0)
+
+    def forget(tx: Any) -> None:
+        for sha256 in job.inputs:
+            tx.contents.forgotten(sha256, 0.0, "the service did not accept its URL")
+
+    fields = {"reuploads": job.reuploads + 1, "posted": 0}
+    return Done(JobState.SUBMITTING, str(error), fields, also=renew if job.reuploads == 0 else forget)
+
+
+def _accepted(ports: Ports, task: CreatedTask) -> Outcome:
+    now = ports.clock.now()
+    fields = {
+        "task_id": task.task_id,
+        "task_status": task.status,
+        "progress": 0,
+        "credits_estimated": task.estimated_credits,
+        "submitted_at": now,
+    }
+    return Done(JobState.PROCESSING, f"the service has it as task {task.task_id}", fields, due=None)
+
+

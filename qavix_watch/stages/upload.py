@@ -1,0 +1,141 @@
+"""ready → uploading → submitting: a job waits until the service holds its contents; each content is sent once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qavix_watch.core.layout import name_of
+from qavix_watch.core.lifecycle import ContentState, JobState
+from qavix_watch.core.naming import wire_name
+from qavix_watch.core.outcomes import Done, Later, Outcome, Retry
+from qavix_watch.errors import FileChanged, FileGone, FileUnreadable, GrantRefused
+
+if TYPE_CHECKING:
+    from qavix_watch.core.files import Stat
+    from qavix_watch.core.records import Content, Drop, Job
+    from qavix_watch.core.rules import Rules
+    from qavix_watch.core.service import FileLink, UploadGrant
+    from qavix_watch.ports import Hand, Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a content lies just now: a path, the stat that it was read with, and whose it is."""
+
+    path: bytes
+    stat: Stat
+    drop: int
+
+
+async def prepare(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
+    """Have a job's contents uploaded, and let it go on where they are."""
+    job: Job = hand.row
+    now = ports.clock.now()
+
+    def ask(tx: Any) -> None:
+        for sha256 in job.inputs:
+            tx.contents.want(sha256, now)
+        advance(tx, job, now)
+
+    return Done(JobState.UPLOADING, "waits for its contents", also=ask, due=None)
+
+
+def advance(tx: Any, job: Job, now: float) -> None:
+    """Let a job that waits for contents go on, where the service holds all of them."""
+    contents = [tx.contents.find(sha256) for sha256 in job.inputs]
+    if all(content is not None and content.state is ContentState.STORED for content in contents):
+        tx.work.move("job", job.id, (JobState.UPLOADING,), JobState.SUBMITTING, now, "its contents are there", {"due": now})
+
+
+async def upload(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
+    """Send one content, unless the service says that it holds it already."""
+    content: Content = hand.row
+    wanted, holders = await ports.store.transaction(
+        "who wants it", lambda tx: (tx.jobs.waiting_for(content.sha256), tx.drops.holding(content.sha256))
+    )
+    if not wanted:
+        return Later(None)
+    source = await ports.blocking(_source, ports, rules, content, holders)
+    if source is None:
+        await ports.blocking(ports.roots.check)
+        return Retry("no file with this content is there any more")
+    grant = await ports.api.get_upload_url(wire_name(name_of(source.path)), content.size, content.md5)
+    if grant.upload_url is None and grant.url is not None:
+        return stored(ports, content, grant.file_id, grant.url, grant.expires_at, "the service had it already", content.uploads)
+    return await _send(ports, rules, hand, source, grant)
+
+
+async def _send(ports: Ports, rules: Rules, hand: Hand, source: Source, grant: UploadGrant) -> Outcome:
+    content: Content = hand.row
+    try:
+        same = await ports.blocking(_sent_whole, ports, hand, source, grant)
+    except GrantRefused as error:
+        return Retry(f"storage refused the upload: {error}")
+    except (FileGone, FileChanged, FileUnreadable) as error:
+        await ports.blocking(ports.roots.check)
+        return await _unlike(ports, rules, source, str(error))
+    if not same:
+        return await _unlike(ports, rules, source, "what was sent is not what was read before")
+    link: FileLink = await ports.api.confirm_upload(grant.file_id)
+    return stored(ports, content, link.file_id, link.url, link.expires_at, "uploaded", content.uploads + 1)
+
+
+def _sent_whole(ports: Ports, hand: Hand, source: Source, grant: UploadGrant) -> bool:
+    """Send it; False where its bytes, or the file at its path afterwards, are not what they were when it was read."""
+    content: Content = hand.row
+    reader = ports.files.open(source.path)
+    try:
+        sent = ports.transfers.upload(grant, reader, content.size, hand.meter("uploading"))
+        after = reader.stat()
+    finally:
+        reader.close()
+    return sent == content.sha256 and after.same_file(source.stat) and ports.files.stat(source.path).same_file(source.stat)
+
+
+async def _unlike(ports: Ports, rules: Rules, source: Source, why: str) -> Outcome:
+    """The file changed under our hands: its drop settles again, and nothing is submitted from this upload."""
+    now = ports.clock.now()
+    try:
+        stat = await ports.blocking(ports.files.stat, source.path)
+    except FileGone:
+        await ports.store.transaction("taken out", lambda tx: tx.drops.vanished(source.drop, now))
+        return Retry(why)
+    due = now + rules.settle_seconds
+    await ports.store.transaction("changed", lambda tx: tx.drops.changed(source.drop, stat, now, due, "it changed while it was uploaded"))
+    return Retry(why)
+
+
+def _source(ports: Ports, rules: Rules, content: Content, holders: list[Drop]) -> Source | None:
+    for drop in holders:
+        for path, fits in _places(rules, content, drop):
+            try:
+                stat = ports.files.stat(path)
+            except (FileGone, FileUnreadable):
+                continue
+            if fits(stat):
+                return Source(path, stat, drop.id)
+    return None
+
+
+def _places(rules: Rules, content: Content, drop: Drop) -> list[tuple[bytes, Any]]:
+    if content.sha256 != drop.sha256:
+        return [] if drop.partner is None else [(rules.layout.in_inbox(drop.partner), drop.partner_is)]
+    places = [(rules.layout.in_inbox(drop.path), drop.stat_is)]
+    if drop.target is not None:
+        places.append((drop.target, lambda stat: (stat.size, stat.mtime_ns) == (drop.size, drop.mtime_ns)))
+    return places
+
+
+def stored(
+    ports: Ports, content: Content, file_id: str, url: str, expires: float | None, why: str, uploads: int
+) -> Outcome:
+    """The service holds it: the jobs that waited for it go on."""
+    now = ports.clock.now()
+
+    def wake(tx: Any) -> None:
+        for job in tx.jobs.waiting_for(content.sha256):
+            advance(tx, job, now)
+
+    fields = {"file_id": file_id, "url": url, "url_expires": expires, "uploads": uploads}
+    return Done(ContentState.STORED, why, fields, also=wake, due=None)

@@ -1,0 +1,1 @@
+"""The state: SQLite behind named verbs. SQL lives in this room alone."""

@@ -1,0 +1,70 @@
+"""Verbs over brakes: what is wrong with the world, and what it stops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qavix_watch.core.records import BrakeRow
+from qavix_watch.store.rows import read
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from qavix_watch.store.work import Work
+
+
+class Brakes:
+    """One row a brake and scope. A row that is off keeps its count until a success resets it."""
+
+    def __init__(self, connection: sqlite3.Connection, account: int, work: Work) -> None:
+        self._connection = connection
+        self._account = account
+        self._work = work
+
+    def on(self) -> list[BrakeRow]:
+        """The brakes that are on."""
+        rows = self._connection.execute(
+            "SELECT * FROM brakes WHERE account = ? AND state = 'on' ORDER BY since", (self._account,)
+        )
+        return [read(BrakeRow, row) for row in rows]
+
+    def pull(self, name: str, scope: str, why: str, hint: str, now: float, until: float) -> bool:
+        """Put a brake on, or keep it on until `until`. True where it was off: that is said once."""
+        before = self._connection.execute(
+            "SELECT state, count FROM brakes WHERE account = ? AND name = ? AND scope = ?", (self._account, name, scope)
+        ).fetchone()
+        was_on = before is not None and before["state"] == "on"
+        count = 1 if before is None else before["count"] + 1
+        since = "brakes.since" if was_on else "excluded.since"
+        self._connection.execute(
+            "INSERT INTO brakes (account, name, scope, since, why, hint, until, count, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'on')"
+            " ON CONFLICT (account, name, scope) DO UPDATE SET why = excluded.why, hint = excluded.hint,"
+            f" until = excluded.until, count = excluded.count, state = 'on', since = {since}",
+            (self._account, name, scope, now, why, hint, until, count),
+        )
+        if not was_on:
+            self._work.note(now, f"brake {name}", 0, "off", "on", why)
+        return not was_on
+
+    def count(self, name: str, scope: str) -> int:
+        """How often it came back without a success between."""
+        row = self._connection.execute(
+            "SELECT count FROM brakes WHERE account = ? AND name = ? AND scope = ?", (self._account, name, scope)
+        ).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def let_go(self, name: str, scope: str, now: float, why: str) -> bool:
+        """Take a brake off. False where it was not on."""
+        changed = self._connection.execute(
+            "UPDATE brakes SET state = 'off' WHERE account = ? AND name = ? AND scope = ? AND state = 'on'",
+            (self._account, name, scope),
+        ).rowcount
+        if changed:
+            self._work.note(now, f"brake {name}", 0, "on", "off", why)
+        return bool(changed)
+
+    def succeeded(self, name: str, scope: str) -> None:
+        """What this brake is about works: the next time counts from one again."""
+        self._connection.execute(
+            "UPDATE brakes SET count = 0 WHERE account = ? AND name = ? AND scope = ? AND count > 0", (self._account, name, scope)
+        )

@@ -1,0 +1,210 @@
+"""Verbs over drops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qavix_watch.core.lifecycle import (
+    DROP_LIVE,
+    JOB_UNSUBMITTED,
+    DeliveryState,
+    DropState,
+    JobState,
+)
+from qavix_watch.core.records import Drop
+from qavix_watch.store.rows import bare, read
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+
+    from qavix_watch.core.files import Stat
+    from qavix_watch.store.work import Work
+
+_LIVE = ", ".join(f"'{state}'" for state in DROP_LIVE)
+_UNSUBMITTED = ", ".join(f"'{state}'" for state in JOB_UNSUBMITTED)
+_BEFORE_JOBS = (DropState.WAITING, DropState.SETTLED, DropState.FINGERPRINTED)
+
+
+class Drops:
+    """Files that people put into watched places."""
+
+    def __init__(self, connection: sqlite3.Connection, account: int, work: Work) -> None:
+        self._connection = connection
+        self._account = account
+        self._work = work
+
+    def known(self, place: str) -> Iterable[Drop]:
+        """Every drop whose file may still lie at its path."""
+        rows = self._connection.execute(
+            f"SELECT * FROM drops WHERE account = ? AND place = ? AND detached = 0 AND state IN ({_LIVE}, 'kept', 'failed', 'ignored')"
+            " ORDER BY id",
+            (self._account, place),
+        )
+        return (read(Drop, row) for row in rows)
+
+    def add(self, place: str, path: bytes, stat: Stat, order: Mapping[str, Any], now: float, due: float, not_before: float) -> int:
+        """A new drop; `order` gives folder, order_json, canonical, task and priority. Gives its id."""
+        values = {
+            "account": self._account,
+            "state": DropState.WAITING,
+            "place": place,
+            "path": path,
+            **_stat_fields(stat),
+            **order,
+            "changed_at": now,
+            "not_before": not_before,
+            "due": due,
+            "created_at": now,
+        }
+        cursor = self._connection.execute(
+            f"INSERT INTO drops ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", [*map(bare, values.values())]
+        )
+        number = int(cursor.lastrowid or 0)
+        self._work.note(now, "drop", number, "", DropState.WAITING, "noticed")
+        return number
+
+    def changed(self, number: int, stat: Stat, now: float, due: float, why: str) -> bool:
+        """The file is not what it was: begin again, where nothing was submitted for it. False where it is too late for that."""
+        fields = {**_stat_fields(stat), "changed_at": now, "due": due, "sha256": None, "partner_sha256": None}
+        return self._begin_again(number, now, why, fields)
+
+    def reordered(self, number: int, order: Mapping[str, Any], now: float) -> bool:
+        """Its folder's name or options say something else now: begin again, where nothing was submitted for it."""
+        fields = {**order, "due": now, "sha256": None, "partner_sha256": None, "partner": None}
+        return self._begin_again(number, now, "its order changed", fields)
+
+    def _begin_again(self, number: int, now: float, why: str, fields: Mapping[str, Any]) -> bool:
+        if self.was_submitted(number):
+            return False
+        self._forget_jobs(number, now, why)
+        return self._work.move("drop", number, (*_BEFORE_JOBS, DropState.DELIVERING), DropState.WAITING, now, why, fields)
+
+    def touch(self, number: int, now: float, due: float, not_before: float | None = None) -> None:
+        """Its last change was just now: look at it at `due`."""
+        self._connection.execute(
+            "UPDATE drops SET changed_at = max(changed_at, ?), due = ?,"
+            " not_before = max(not_before, ?) WHERE id = ? AND state = 'waiting'",
+            (now, due, not_before or 0.0, number),
+        )
+
+    def still_arriving(self, place: str, folder: bytes, until: float) -> None:
+        """What waits below a folder that is still arriving waits until it has been quiet."""
+        self._connection.execute(
+            "UPDATE drops SET not_before = max(not_before, ?), due = max(due, ?) WHERE account = ? AND place = ? AND state = 'waiting'"
+            " AND due IS NOT NULL AND path > ? AND path < ?",
+            (until, until, self._account, place, folder + b"/", folder + b"0"),
+        )
+
+    def wake_pairs(self, place: str, folder: bytes, now: float) -> None:
+        """Look at the drops of two inputs that wait in this folder or below it."""
+        self._connection.execute(
+            "UPDATE drops SET due = min(due, max(not_before, ?)) WHERE account = ? AND place = ? AND state = 'waiting'"
+            " AND task IN ('face_swap', 'lip_sync') AND path > ? AND path < ?",
+            (now, self._account, place, folder + b"/", folder + b"0"),
+        )
+
+    def vanished(self, number: int, now: float) -> str:
+        """Its file is no longer there. Gives "gone" (nothing was submitted; it is undone) or "detached" (it is still delivered)."""
+        if self.was_submitted(number):
+            self.detach(number, now, "the original was taken away")
+            return "detached"
+        self._forget_jobs(number, now, "the original was taken out")
+        self._work.move(
+            "drop", number, (*_BEFORE_JOBS, DropState.DELIVERING), DropState.GONE, now, "taken out", {"ended_at": now}
+        )
+        return "gone"
+
+    def detach(self, number: int, now: float, why: str) -> None:
+        """What lies at its path is no longer this drop's: its results are delivered, the path is left alone."""
+        self._connection.execute("UPDATE drops SET detached = 1 WHERE id = ?", (number,))
+        row: Drop = self._work.get("drop", number)
+        self._work.note(now, "drop", number, row.state, row.state, why)
+
+    def moved(self, number: int, path: bytes, folder: bytes, now: float) -> None:
+        """A submitted drop's file has another path now; its results go where that folder's results go."""
+        self._connection.execute("UPDATE drops SET path = ?, folder = ? WHERE id = ?", (path, folder, number))
+        row: Drop = self._work.get("drop", number)
+        self._work.note(now, "drop", number, row.state, row.state, "the original was moved or its folder renamed")
+
+    def was_submitted(self, number: int) -> bool:
+        """Whether a POST may have gone out for any of its jobs, or something was delivered."""
+        found = self._connection.execute(
+            "SELECT 1 FROM deliveries JOIN jobs ON jobs.id = deliveries.job WHERE drop_id = ? AND deliveries.state <> 'cancelled'"
+            f" AND (deliveries.state = 'done' OR jobs.posted OR jobs.state NOT IN ({_UNSUBMITTED}, 'held', 'cancelled')) LIMIT 1",
+            (number,),
+        ).fetchone()
+        return found is not None
+
+    def _forget_jobs(self, number: int, now: float, why: str) -> None:
+        pending = self._connection.execute(
+            "SELECT id, job FROM deliveries WHERE drop_id = ? AND state = 'pending'", (number,)
+        ).fetchall()
+        for delivery, job in pending:
+            self._work.move("delivery", delivery, (DeliveryState.PENDING,), DeliveryState.CANCELLED, now, why)
+            if not self.wanting(job):
+                self._work.move(
+                    "job", job, (*JOB_UNSUBMITTED, JobState.HELD), JobState.CANCELLED, now, "nobody wants it any more",
+                    {"ended_at": now},
+                )
+
+    def wanting(self, job: int) -> list[Drop]:
+        """The drops that wait for this job."""
+        rows = self._connection.execute(
+            "SELECT drops.* FROM drops JOIN deliveries ON deliveries.drop_id = drops.id WHERE deliveries.job = ?"
+            " AND deliveries.state = 'pending' ORDER BY drops.id",
+            (job,),
+        )
+        return [read(Drop, row) for row in rows]
+
+    def holding(self, sha256: str) -> list[Drop]:
+        """The drops at whose path this content should lie, as the main file or as the partner."""
+        rows = self._connection.execute(
+            "SELECT * FROM drops WHERE account = ? AND (sha256 = ? OR partner_sha256 = ?) AND detached = 0"
+            f" AND state IN ({_LIVE}, 'kept', 'failed', 'archived') ORDER BY state IN ({_LIVE}) DESC, id",
+            (self._account, sha256, sha256),
+        )
+        return [read(Drop, row) for row in rows]
+
+    def at(self, place: str, path: bytes) -> list[Drop]:
+        """Every drop that was ever made from this path, the newest first."""
+        rows = self._connection.execute(
+            "SELECT * FROM drops WHERE account = ? AND place = ? AND path = ? ORDER BY id DESC", (self._account, place, path)
+        )
+        return [read(Drop, row) for row in rows]
+
+    def twins(self, drop: Drop, stem: bytes) -> bool:
+        """Whether another source in the same folder has the stem `stem` (a path without suffix) as well."""
+        low, high = stem + b".", stem + b"/"  # "/" is the byte after "."
+        rows = self._connection.execute(
+            "SELECT path FROM drops WHERE account = ? AND place = ? AND path >= ? AND path < ? AND path <> ? AND state <> 'gone'",
+            (self._account, drop.place, low, high, drop.path),
+        )
+        return any(b"/" not in row[0][len(low) :] and b"." not in row[0][len(low) :] for row in rows)
+
+    def partner_needed(self, drop: Drop) -> bool:
+        """Whether another drop that is not at rest uses this drop's partner too."""
+        found = self._connection.execute(
+            f"SELECT 1 FROM drops WHERE account = ? AND place = ? AND partner = ? AND id <> ? AND state IN ({_LIVE}) LIMIT 1",
+            (self._account, drop.place, drop.partner, drop.id),
+        ).fetchone()
+        return found is not None
+
+    def conclude(self, number: int, now: float) -> None:
+        """Where every delivery of a drop is at rest, send it on to be put away."""
+        states = self._connection.execute(
+            "SELECT deliveries.state, deliveries.reason FROM deliveries WHERE drop_id = ?", (number,)
+        ).fetchall()
+        if any(state == "pending" for state, _ in states):
+            return
+        failed = [reason for state, reason in states if state == "failed"]
+        cancelled = [reason for state, reason in states if state == "cancelled"]
+        verdict = "failed" if failed else "done" if len(cancelled) < len(states) else "cancelled"
+        why = failed[0] if failed else "every result is in place" if verdict == "done" else "cancelled"
+        self._work.move(
+            "drop", number, (DropState.DELIVERING,), DropState.ARCHIVING, now, why, {"due": now, "verdict": verdict}
+        )
+
+
+def _stat_fields(stat: Stat) -> dict[str, int]:
+    return {"size": stat.size, "mtime_ns": stat.mtime_ns, "inode": stat.inode}

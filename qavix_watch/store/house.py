@@ -1,0 +1,74 @@
+"""Verbs over what the service says of itself: its process, its places, the folders it understood, progress, troubles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+
+    from qavix_watch.store.work import Work
+
+
+class House:
+    """What `status` shows besides work."""
+
+    def __init__(self, connection: sqlite3.Connection, account: int, work: Work) -> None:
+        self._connection = connection
+        self._account = account
+        self._work = work
+
+    def started(self, pid: int, node: str, config: str, now: float) -> None:
+        """This process serves the state now."""
+        self._connection.execute("DELETE FROM progress")
+        self._connection.execute("DELETE FROM troubles")
+        self._connection.execute(
+            "INSERT OR REPLACE INTO service (id, pid, node, started_at, config, ready) VALUES (1, ?, ?, ?, ?, 0)", (pid, node, now, config)
+        )
+
+    def ready(self) -> None:
+        """The first scan is done."""
+        self._connection.execute("UPDATE service SET ready = 1")
+
+    def stopped(self) -> None:
+        """No process serves the state any more."""
+        self._connection.execute("DELETE FROM service")
+        self._connection.execute("DELETE FROM progress")
+
+    def place(self, number: str, path: bytes, starts: int) -> None:
+        """A watched place, by the id in its marker."""
+        self._connection.execute("INSERT OR REPLACE INTO places (id, path, starts) VALUES (?, ?, ?)", (number, path, starts))
+
+    def duty(self, name: str, now: float) -> None:
+        """Have recurring work done; nothing where it is known."""
+        self._connection.execute(
+            "INSERT INTO duties (account, state, name, due) VALUES (?, 'due', ?, ?) ON CONFLICT (account, name) DO NOTHING",
+            (self._account, name, now),
+        )
+
+    def hurry(self, name: str, now: float) -> None:
+        """Have recurring work done at `now`, or earlier."""
+        self._connection.execute(
+            "UPDATE duties SET due = ? WHERE account = ? AND name = ? AND (due IS NULL OR due > ?)", (now, self._account, name, now)
+        )
+
+    def progress(self, rows: Iterable[tuple[str, int, str, int, int, float, float]]) -> None:
+        """What is under way just now: item, id, act, bytes done, bytes in all, bytes a second, when."""
+        self._connection.execute("DELETE FROM progress")
+        self._connection.executemany("INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def trouble(self, name: str, text: str | None, now: float) -> None:
+        """Something that `status` should say; None ends it."""
+        if text is None:
+            self._connection.execute("DELETE FROM troubles WHERE name = ?", (name,))
+        else:
+            self._connection.execute("INSERT OR REPLACE INTO troubles (name, at, text) VALUES (?, ?, ?)", (name, now, text))
+
+    def folders(self, place: str, folders: Mapping[bytes, tuple[str | None, str | None, str | None]]) -> None:
+        """The folders of the inbox as they were read: canonical order, in words, problem."""
+        self._connection.execute("DELETE FROM folders WHERE place = ?", (place,))
+        self._connection.executemany(
+            "INSERT INTO folders (place, path, canonical, words, problem) VALUES (?, ?, ?, ?, ?)",
+            [(place, path, *said) for path, said in folders.items()],
+        )

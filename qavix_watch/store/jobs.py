@@ -1,0 +1,203 @@
+"""Verbs over jobs, their deliveries and results."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from qavix_watch.core.lifecycle import HELD_BY_ORDER, DeliveryState, JobState
+from qavix_watch.core.records import Delivery, Job, KnownVoice, Result, ResultFile
+from qavix_watch.store.rows import bare, read
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from qavix_watch.store.drops import Drops
+    from qavix_watch.store.work import Work
+
+
+class Jobs:
+    """Units of billed work, each unique by its key."""
+
+    def __init__(self, connection: sqlite3.Connection, account: int, work: Work, drops: Drops) -> None:
+        self._connection = connection
+        self._account = account
+        self._work = work
+        self._drops = drops
+
+    def by_key(self, key: str) -> Job | None:
+        """The job with this idempotency key."""
+        return self._one("key = ?", key)
+
+    def newest(self, identity: str) -> Job | None:
+        """The job of the newest generation of this work (its identity in the first one)."""
+        return self._one("identity = ? ORDER BY generation DESC", identity)
+
+    def _one(self, where: str, *values: object) -> Job | None:
+        row = self._connection.execute(f"SELECT * FROM jobs WHERE account = ? AND {where} LIMIT 1", (self._account, *values)).fetchone()
+        return None if row is None else read(Job, row)
+
+    def add(self, values: Mapping[str, Any], state: JobState, now: float, why: str) -> int:
+        """A new job, due at once unless it is held. Gives its id."""
+        row = {"account": self._account, "state": state, "due": None if state is JobState.HELD else now, "created_at": now, **values}
+        if state is JobState.HELD:
+            row["reason"] = why
+        cursor = self._connection.execute(
+            f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*map(bare, row.values())]
+        )
+        number = int(cursor.lastrowid or 0)
+        self._work.note(now, "job", number, "", state, why)
+        return number
+
+    def join(self, job: Job, priority: int, *, held: bool, now: float) -> None:
+        """One more drop wants this job: wake it where it had been given up before it was submitted, or only waited for approval."""
+        if priority > job.priority:
+            self._connection.execute("UPDATE jobs SET priority = ? WHERE id = ?", (priority, job.id))
+        if job.state is JobState.CANCELLED:
+            to = JobState.PROCESSING if job.task_id else JobState.READY
+            self._work.move("job", job.id, (JobState.CANCELLED,), to, now, "wanted again", {"due": now, "ended_at": None})
+        elif job.state is JobState.HELD and job.reason == HELD_BY_ORDER and not held:
+            self._work.move("job", job.id, (JobState.HELD,), JobState.READY, now, "wanted without hold", {"due": now})
+
+    def of_drop(self, drop: int) -> list[Job]:
+        """The jobs that a drop asked for."""
+        rows = self._connection.execute(
+            "SELECT jobs.* FROM jobs JOIN deliveries ON deliveries.job = jobs.id WHERE deliveries.drop_id = ?"
+            " AND deliveries.state <> 'cancelled' ORDER BY jobs.id",
+            (drop,),
+        )
+        return [read(Job, row) for row in rows]
+
+    def waiting_for(self, sha256: str) -> list[Job]:
+        """The jobs that wait until this content is uploaded."""
+        rows = self._connection.execute(
+            "SELECT * FROM jobs WHERE account = ? AND state = 'uploading' AND ? IN (main_sha256, partner_sha256)", (self._account, sha256)
+        )
+        return [read(Job, row) for row in rows]
+
+    def in_state(self, *states: JobState) -> list[Job]:
+        """Every job in one of these states."""
+        marks = ", ".join("?" * len(states))
+        rows = self._connection.execute(
+            f"SELECT * FROM jobs WHERE account = ? AND state IN ({marks}) ORDER BY id", (self._account, *map(bare, states))
+        )
+        return [read(Job, row) for row in rows]
+
+    def seen(self, number: int, status: str, progress: int | None) -> None:
+        """What List Tasks says of a task that is still open."""
+        self._connection.execute(
+            "UPDATE jobs SET task_status = ?, progress = coalesce(?, progress) WHERE id = ? AND state = 'processing'",
+            (status, progress, number),
+        )
+
+    def called_back(self, number: int, token: str, now: float) -> bool:
+        """A callback came: look at the task now. False where job or token are unknown."""
+        row = self._connection.execute("SELECT token, state FROM jobs WHERE id = ? AND account = ?", (number, self._account)).fetchone()
+        if row is None or not _equal(row["token"], token):
+            return False
+        if row["state"] == JobState.PROCESSING:
+            self._work.wake("job", number, now)
+        return True
+
+    def clone_underway(self, name: str, but: int) -> bool:
+        """Whether another clone of this voice name may be under way."""
+        found = self._connection.execute(
+            "SELECT 1 FROM jobs WHERE account = ? AND task = 'voice_clone' AND state = 'submitting' AND posted = 1 AND id <> ?"
+            " AND json_extract(params_json, '$.name') = ? LIMIT 1",
+            (self._account, but, name),
+        ).fetchone()
+        return found is not None
+
+    def expect_delivery(self, job: int, drop: int, now: float) -> None:
+        """This drop wants this job's results. It is due at once where they are there."""
+        done = self._connection.execute("SELECT state = 'done' FROM jobs WHERE id = ?", (job,)).fetchone()[0]
+        due = now if done else None
+        self._connection.execute(
+            "INSERT INTO deliveries (account, state, due, job, drop_id) VALUES (?, 'pending', ?, ?, ?) ON CONFLICT (job, drop_id)"
+            " DO UPDATE SET state = 'pending', due = excluded.due, fence = fence + 1, reason = '' WHERE state <> 'done'",
+            (self._account, due, job, drop),
+        )
+
+    def deliveries(self, job: int) -> list[Delivery]:
+        """Every delivery of a job."""
+        rows = self._connection.execute("SELECT * FROM deliveries WHERE job = ? ORDER BY id", (job,))
+        return [read(Delivery, row) for row in rows]
+
+    def wake_deliveries(self, job: int, now: float) -> None:
+        """The results are there."""
+        self._connection.execute("UPDATE deliveries SET due = ? WHERE job = ? AND state = 'pending'", (now, job))
+
+    def give_up(self, job: int, now: float, why: str, to: DeliveryState = DeliveryState.FAILED) -> None:
+        """The job has ended without results: so have its deliveries, and its drops are put away."""
+        for delivery in self.deliveries(job):
+            if self._work.move("delivery", delivery.id, (DeliveryState.PENDING,), to, now, why):
+                self._drops.conclude(delivery.drop_id, now)
+
+    def add_result(self, job: int, kind: str, extension: str, sha256: str, size: int, staged: bytes | None, inline: str | None) -> None:
+        """A result is on disk under a name of our own (`staged`), or is a text (`inline`)."""
+        self._connection.execute(
+            "INSERT INTO results (job, kind, extension, sha256, size, staged, inline) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (job, kind) DO UPDATE SET extension = excluded.extension, sha256 = excluded.sha256, size = excluded.size,"
+            " staged = excluded.staged, inline = excluded.inline",
+            (job, kind, extension, sha256, size, staged, inline),
+        )
+
+    def results(self, job: int) -> list[Result]:
+        """What is known of a job's results."""
+        rows = self._connection.execute("SELECT * FROM results WHERE job = ? ORDER BY kind", (job,))
+        return [read(Result, row) for row in rows]
+
+    def unstage(self, result: int) -> None:
+        """The file under our own name has got its place."""
+        self._connection.execute("UPDATE results SET staged = NULL WHERE id = ?", (result,))
+
+    def staged(self) -> set[bytes]:
+        """The private names that results still wait under."""
+        return {row[0] for row in self._connection.execute("SELECT staged FROM results WHERE staged IS NOT NULL")}
+
+    def placed(self, result: int, delivery: int, path: bytes, size: int, sha256: str) -> None:
+        """A result lies under a delivery's name, `path` in the outbox."""
+        self._connection.execute(
+            "INSERT INTO result_files (result, delivery, path, size, sha256) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (result, delivery) DO UPDATE SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256",
+            (result, delivery, path, size, sha256),
+        )
+
+    def copies(self, result: int) -> list[ResultFile]:
+        """Where this result was put, under which names."""
+        rows = self._connection.execute("SELECT * FROM result_files WHERE result = ? ORDER BY id DESC", (result,))
+        return [read(ResultFile, row) for row in rows]
+
+    def reserved(self, path: bytes, delivery: int) -> bool:
+        """Whether another delivery was given this name."""
+        found = self._connection.execute(
+            "SELECT 1 FROM result_files WHERE path = ? AND delivery <> ? LIMIT 1", (path, delivery)
+        ).fetchone()
+        return found is not None
+
+    def made_in(self, sha256: str, folder: bytes) -> bool:
+        """Whether this content is a result that was delivered for the order of this folder."""
+        found = self._connection.execute(
+            "SELECT 1 FROM results JOIN deliveries ON deliveries.job = results.job JOIN drops ON drops.id = deliveries.drop_id"
+            " WHERE results.sha256 = ? AND drops.folder = ? AND drops.account = ? LIMIT 1",
+            (sha256, folder, self._account),
+        ).fetchone()
+        return found is not None
+
+    def voices(self) -> list[KnownVoice]:
+        """The voices that were cloned here."""
+        rows = self._connection.execute("SELECT voice_id, name, job FROM voices WHERE account = ?", (self._account,))
+        return [read(KnownVoice, row) for row in rows]
+
+    def add_voice(self, voice_id: str, name: str, job: int) -> None:
+        """A voice was cloned here."""
+        self._connection.execute(
+            "INSERT INTO voices (account, voice_id, name, job) VALUES (?, ?, ?, ?) ON CONFLICT (account, voice_id) DO NOTHING",
+            (self._account, voice_id, name, job),
+        )
+
+
+def _equal(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode("utf-8", "replace"))
+

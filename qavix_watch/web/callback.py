@@ -1,0 +1,65 @@
+"""The callback receiver: `POST /callback/<job>/<token>` and nothing else. What a callback says is never believed, only that it came."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from starlette.requests import Request
+
+BODY_LIMIT_BYTES = 64 * 1024
+LONGEST_TOKEN = 128
+
+
+def receiver(called_back: Callable[[int, str], Awaitable[bool]]) -> Starlette:
+    """The application. `called_back(job, token)` says whether there is such a job with this token, and has it looked at."""
+
+    async def callback(request: Request) -> Response:
+        job, token = request.path_params["job"], request.path_params["token"]
+        if len(token) > LONGEST_TOKEN or job >= 1 << 62 or not await called_back(job, token):
+            return PlainTextResponse("not found\n", 404)
+        if not await _read_away(request):
+            return PlainTextResponse("too large\n", 413, {"Connection": "close"})
+        return PlainTextResponse("thank you\n")
+
+    return Starlette(routes=[Route("/callback/{job:int}/{token}", callback, methods=["POST"])])
+
+
+async def _read_away(request: Request) -> bool:
+    """Read the body without keeping it; False where it is larger than any callback."""
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > BODY_LIMIT_BYTES:
+            return False
+    return True
+
+
+class Listener(uvicorn.Server):
+    """Serves on a socket that is open already, and leaves signals to the wiring."""
+
+    def __init__(self, application: Starlette) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_keep_alive=5,
+                timeout_graceful_shutdown=2, limit_concurrency=100, h11_max_incomplete_event_size=16 * 1024,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the wiring's."""
+        yield
+
+    async def run_on(self, listening: socket.socket) -> None:
+        """Serve until `should_exit` is set."""
+        await self.serve(sockets=[listening])
