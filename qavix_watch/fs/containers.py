@@ -21,6 +21,7 @@ _HEAD_BYTES = 4096
 _TAIL_BYTES = 128 * 1024  # an Ogg page has at most 65,307 bytes
 _MP4_STARTS = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof"})
 _MP4_BOXES = _MP4_STARTS | {b"meta", b"uuid", b"sidx", b"mfra", b"emsg", b"udta"}
+_MP4_BRANDS = {b"M4A ": "audio", b"M4B ": "audio", b"heic": "image", b"mif1": "image", b"avif": "image"}
 _UNKNOWN_RIFF = frozenset({0, 0xFFFFFFFF})
 _EBML_SEGMENT = 0x18538067
 _EBML_CLUSTER = 0x1F43B675
@@ -69,7 +70,7 @@ def ends_inside(source: Source, expected: int) -> str:
 
 
 def _judge_boxes(source: Source) -> Verdict:
-    kind = "audio" if source.at(8, 4) in {b"M4A ", b"M4B "} else "video"
+    kind = _MP4_BRANDS.get(source.at(8, 4), "video")
     at, seen, last = 0, set[bytes](), b""
     for _ in range(_STEPS):
         if at >= source.size:

@@ -53,7 +53,7 @@ class MediaReader:
         """What the container says, and whether it is cut short.
 
         Where a cut hides the tracks, `kind` is what such a container usually holds. MediaError where the reader died
-        on the file or took too long (it is not tried again by itself); FileGone, FileUnreadable.
+        on the file or took too long (it is not tried again by itself); FileGone, FileUnreadable; Stopped after `close`.
         """
         refuse_zero(path)
         child = self._places.get()

@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.api.raw_http import RawServer
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ TEXT = "qvx-5e1f-not-for-eyes"
 
 def test_no_way_of_printing_shows_the_secret() -> None:
     secret = Secret(TEXT)
-    shown = [str(secret), repr(secret), f"{secret}", f"{secret!r:>20}", f"{secret:>20}", "%s %r" % (secret, secret), str([secret])]
+    shown = [str(secret), repr(secret), f"{secret}", f"{secret!r:>20}", f"{secret:>20}", str([secret]), str({"key": secret})]
     assert all(TEXT not in text and MASK in text for text in shown)
     assert secret.reveal() == TEXT
 
