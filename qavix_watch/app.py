@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import grp
 import os
 import signal
 import socket
@@ -95,7 +96,6 @@ def rules_of(settings: Settings, layout: Layout) -> Rules:
     watch = settings.watch
     plain = Extensions()
     public = settings.callback.public_url
-    group = settings.deliver.group
     return Rules(
         layout=layout,
         account=f"{settings.api.base_url} {settings.api.account}",
@@ -122,8 +122,6 @@ def rules_of(settings: Settings, layout: Layout) -> Rules:
         min_free_bytes=settings.deliver.min_free,
         window_minutes=None if settings.upload.window is None else (settings.upload.window.start, settings.upload.window.end),
         templates=settings.deliver.templates,
-        mode=settings.deliver.mode,
-        group=group if isinstance(group, int) else None,
         callback_url=None if public is None else public.rstrip("/"),
     )
 
@@ -153,7 +151,6 @@ class Service:
         async with asyncio.TaskGroup() as group:
             helpers = [group.create_task(self._listen())] if self.listening is not None else []
             await self.intake.load()
-            self._watch()
             await self.intake.look({b"": True})
             await self.store.transaction("ready", lambda tx: tx.house.ready())
             helpers.append(group.create_task(self.intake.run()))
@@ -169,15 +166,12 @@ class Service:
             for task in (*helpers, working):
                 task.cancel()
 
-    def _watch(self) -> None:
-        if self.watcher is not None:
+    def watch_again(self, *, anew: bool) -> None:
+        """Watch what is not watched; `anew`: all of it, because an offline root is back and its folders are other inodes now."""
+        if self.watcher is not None and (anew or not self.watcher.is_watched(self.worker.rules.layout.inbox)):
+            if anew:
+                self.watcher.remove_root(self.worker.rules.layout.inbox)
             self.watcher.add_root(self.worker.rules.layout.inbox)
-
-    def watch_again(self) -> None:
-        """An offline root is back: its folders are other inodes now."""
-        if self.watcher is not None:
-            self.watcher.remove_root(self.worker.rules.layout.inbox)
-            self._watch()
 
     async def _listen(self) -> None:
         from qavix_watch.web.callback import Listener, receiver  # noqa: PLC0415 - heavy, and only where it is configured
@@ -268,7 +262,7 @@ def place_of(settings: Settings) -> str:
 def build(settings: Settings, key: Secret | None, store: Store, places: Mapping[bytes, HeldMarker], log: Any) -> Service:
     """Build everything and connect it."""
     layout = layout_of(settings, place_of(settings))
-    disk = Disk()
+    disk = Disk(mode=settings.deliver.mode, group=_group_id(settings.deliver.group))
     for folder in (layout.inbox, layout.outbox, layout.archive, layout.failed):
         disk.make_folder(folder)
     rules = rules_of(settings, layout)
@@ -298,7 +292,7 @@ def build(settings: Settings, key: Secret | None, store: Store, places: Mapping[
     service = Service(settings, store, client, transfers, media, threads, worker, intake, None, _listening(settings), log)
     if settings.watch.mode != "poll":
         service.watcher = _watcher(service, store, clock, rules)
-    intake.when_back(service.watch_again)
+    intake.before_scans(lambda anew: service.watch_again(anew=anew))
     return service
 
 
@@ -306,15 +300,36 @@ def _begin(settings: Settings, store: Store, ports: Ports, rules: Rules, places:
     """What a start does before anything runs: leases of the dead end, their temporary files go."""
     now = ports.clock.now()
 
-    def begin(tx: Any) -> set[bytes]:
-        tx.house.started(os.getpid(), socket.gethostname(), settings.source or "", now)
+    node = f"{socket.gethostname()} {_boot()}"
+
+    def begin(tx: Any) -> tuple[str, set[bytes]]:
+        before = tx.house.started(os.getpid(), node, settings.source or "", now)
         for folder, held in places.items():
             tx.house.place(held.marker.id, folder, held.marker.starts)
         tx.work.rescue(now, rules.longest_retry_seconds)
-        staged: set[bytes] = tx.jobs.staged()
-        return staged
+        return before, tx.jobs.staged()
 
-    sweep(ports.files, rules.layout, {join(rules.layout.outbox, path) for path in store.now("start", begin)})
+    before, staged = store.now("start", begin)
+    sweep(ports.files, rules.layout, {join(rules.layout.outbox, path) for path in staged}, resume=before == node)
+
+
+def _boot() -> str:
+    """Changes when the host starts anew (random(4)); after that the end of a half-written file may not be what was written."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _group_id(group: str | int | None) -> int | None:
+    """The number of a group. ConfigError where this host does not know its name."""
+    if group is None or isinstance(group, int):
+        return group
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ConfigError(f"deliver.group: this host knows no group “{group}”", hint="Make it, or name another.") from None
 
 
 def _disk_of(what: str, settings: Settings, layout: Layout) -> bytes:
@@ -331,7 +346,7 @@ def _watcher(service: Service, store: Store, clock: SystemClock, rules: Rules) -
     intake = service.intake
 
     def told(hint: Hint) -> None:
-        closed, folder = hint.kind == "closed", hint.kind in {"folder", "overflow"}
+        closed, folder = hint.kind in {"closed", "changed"}, hint.kind in {"folder", "overflow"}
         with contextlib.suppress(RuntimeError):  # the loop has ended before the watcher's thread
             loop.call_soon_threadsafe(lambda: intake.hint(hint.path, closed=closed, folder=folder))
 

@@ -10,6 +10,7 @@
     │   ├── FileChanged              it is not what it was when it was looked at
     │   ├── FileUnreadable           no right to read it, or the disk fails
     │   ├── RootOffline              the folder that it lies in is not there: an unmounted share, an unplugged disk
+    │   ├── NameRefused              a name that this filesystem does not take
     │   ├── NameTaken                a rename that must not replace found the name in use
     │   └── NoSpace                  the filesystem is full, or out of inodes or quota
     ├── MediaError                   media facts could not be read
@@ -98,6 +99,10 @@ class FileUnreadable(FileError):
 
 class RootOffline(FileError):
     """The watched folder is not there: an unmounted share, an unplugged disk. Absence of files means nothing then."""
+
+
+class NameRefused(FileError):
+    """A name that this filesystem does not take: too long, or with characters that it has no room for."""
 
 
 class NameTaken(FileError):

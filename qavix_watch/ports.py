@@ -83,10 +83,12 @@ class Files(Protocol):
 
     def stat(self, path: bytes) -> Stat: ...
     def listdir(self, path: bytes) -> list[bytes]: ...
-    def scan(self, path: bytes, skip: Callable[[bytes, bool], bool]) -> Iterable[Entry]:
+    def scan(
+        self, path: bytes, skip: Callable[[bytes, bool], bool], unread: Callable[[bytes], None] | None = None
+    ) -> Iterable[Entry]:
         """Every regular file and directory below `path`, a directory before what it holds; `skip(name, is_dir)` prunes.
 
-        Symbolic links and special files are left out. What cannot be read is left out, and never ends the scan.
+        Symbolic links and special files are left out. What cannot be read is left out, told to `unread`, and never ends the scan.
         """
 
     def writer(self, path: bytes) -> Writer: ...
@@ -133,7 +135,7 @@ class Media(Protocol):
     """Media facts."""
 
     def facts(self, path: bytes) -> Facts:
-        """What the container says. MediaError where the reader died on it; FileGone, FileUnreadable."""
+        """What the container says. MediaError where the reader died on it; FileGone, FileUnreadable, Stopped."""
 
 
 class Api(Protocol):

@@ -49,6 +49,8 @@ LONGEST_RATE_SECONDS = 900.0
 FAILURES_UNTIL_OFFLINE = 3
 UNREADABLE_SECONDS = 10.0
 IDLE_SECONDS = 30.0
+ELSEWHERE = {"storage", "result host"}
+"""Hosts that are not the service: their failures say nothing of it."""
 
 Stage = Callable[["Ports", "Rules", "Hand"], Awaitable[Outcome]]
 Log = Callable[..., None]
@@ -284,6 +286,8 @@ class Worker:
                 return Brake("root", said, error.hint, self.rules.layout.place)
             case NoSpace():
                 return Brake("disk", said, "Make room; work goes on by itself.", piece.lane.disk, 10.0)
+            case ServiceFailed() if error.operation in ELSEWHERE:
+                return Retry(said)
             case Unreachable() | ServiceFailed():
                 return self._network(error)
             case MediaError():

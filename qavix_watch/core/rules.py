@@ -41,8 +41,6 @@ class Rules:
     text_limit_bytes: int = 1 << 20
     window_minutes: tuple[int, int] | None = None
     templates: Mapping[str, str] = field(default_factory=dict)
-    mode: int | None = None
-    group: int | None = None
     callback_url: str | None = None
     first_retry_seconds: float = 2.0
     longest_retry_seconds: float = 3600.0

@@ -9,7 +9,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qavix_watch.errors import FileError, FileGone, FileUnreadable, NameTaken, NoSpace
+from qavix_watch.errors import FileError, FileGone, FileUnreadable, NameRefused, NameTaken, NoSpace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ _TABLE: tuple[tuple[set[int], type[FileError], str, str], ...] = (
     ({errno.ENOENT, errno.ENOTDIR}, FileGone, "{name} is not there (any more).", ""),
     ({errno.EEXIST, errno.ENOTEMPTY}, NameTaken, "{name} exists already.", ""),
     ({errno.ENOSPC, errno.EDQUOT}, NoSpace, "There is no room to {doing} {name}: {why}.", _ROOM),
-    (_NAMES, FileError, "The filesystem refuses the name {name}: {why}.", _NAME),
+    (_NAMES, NameRefused, "The filesystem refuses the name {name}: {why}.", _NAME),
     ({errno.EXDEV}, FileUnreadable, "{name} is on another filesystem; a rename does not reach there.", ""),
     ({errno.EAGAIN}, FileUnreadable, "{name} is kept open by another program at the moment.", ""),
     ({errno.ELOOP}, FileUnreadable, "{name} is a symbolic link, and links are not followed.", ""),

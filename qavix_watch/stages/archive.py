@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.files import Writer
+from qavix_watch.core.foreign import escape_refused
 from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.lifecycle import DropState
 from qavix_watch.core.naming import display, numbered, split_name
 from qavix_watch.core.outcomes import Done, Later, Outcome
 from qavix_watch.core.why import why_text
-from qavix_watch.errors import FileGone, NameTaken
+from qavix_watch.errors import FileGone, NameRefused, NameTaken
 
 if TYPE_CHECKING:
     from qavix_watch.core.files import Stat
@@ -141,14 +142,22 @@ async def _put_away(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed
     if rules.layout.after == "delete" and not failed:
         await ports.blocking(ports.files.remove, aside)
         return Away(None)
-    folder = join(_room(rules, failed), parent(drop.path))
+    try:
+        return await _to_free_name(ports, rules, hand, aside, join(_room(rules, failed), drop.path))
+    except NameRefused:
+        escaped = b"/".join(escape_refused(name) for name in drop.path.split(b"/"))
+        return await _to_free_name(ports, rules, hand, aside, join(_room(rules, failed), escaped))
+
+
+async def _to_free_name(ports: Ports, rules: Rules, hand: Hand, aside: bytes, wanted: bytes) -> Away:
+    folder, name = parent(wanted), name_of(wanted)
     await ports.blocking(ports.files.make_folder, folder, rules.layout.inbox)
     for number in range(1, MOST_NUMBERS):
-        target = join(folder, numbered(name_of(drop.path), number))
+        target = join(folder, numbered(name, number))
         await ports.store.transaction("where it goes", lambda tx, target=target: tx.work.keep(hand.claim, {"target": target}))  # type: ignore[misc]
         if await ports.blocking(_put, ports, hand, aside, target):
             return Away(target)
-    raise NameTaken(f"every name for “{display(name_of(drop.path))}” is taken in “{display(folder)}”")
+    raise NameTaken(f"every name for “{display(name)}” is taken in “{display(folder)}”")
 
 
 def _put(ports: Ports, hand: Hand, aside: bytes, target: bytes) -> bool:

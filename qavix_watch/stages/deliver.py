@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from qavix_watch.core.foreign import escape_refused
 from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.lifecycle import DeliveryState, JobState
 from qavix_watch.core.naming import display, result_name, split_name
 from qavix_watch.core.outcomes import Done, Later, Outcome
 from qavix_watch.core.tasks import TaskType
 from qavix_watch.core.templates import templated
-from qavix_watch.errors import FileGone, FileUnreadable, NameTaken
+from qavix_watch.errors import FileGone, FileUnreadable, NameRefused, NameTaken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from qavix_watch.core.naming import ResultKind
     from qavix_watch.core.records import Delivery, Drop, Job, Result, ResultFile
@@ -29,12 +30,13 @@ MOST_NUMBERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a delivery has to do with, as the state has it."""
+    """What a delivery has to do with, as the state has it. `names`: where an earlier try was about to put each result."""
 
     job: Job
     drop: Drop
     results: Sequence[Result]
     copies: Mapping[int, Sequence[ResultFile]]
+    names: Mapping[int, bytes]
     twins: bool
 
 
@@ -56,9 +58,17 @@ async def deliver(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     missing = await ports.blocking(_missing, ports, rules, work)
     if missing:
         return await _fetch_again(ports, hand, missing)
+    try:
+        return await _under_a_free_name(ports, rules, hand, work, _target)
+    except NameRefused:
+        return await _under_a_free_name(ports, rules, hand, work, _escaped_target)
+
+
+async def _under_a_free_name(ports: Ports, rules: Rules, hand: Hand, work: Work, name_for: Callable[..., bytes]) -> Outcome:
+    delivery: Delivery = hand.row
     number = 1 if delivery.names_json is None else json.loads(delivery.names_json)["number"]
     for attempt in range(number, MOST_NUMBERS):
-        names = {result.id: _target(rules, work, result, attempt) for result in work.results}
+        names = {result.id: name_for(rules, work, result, attempt) for result in work.results}
         if not await ports.blocking(_free, ports, rules, work, names):
             continue
         kept = _named(names, attempt)
@@ -67,8 +77,8 @@ async def deliver(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
             placed = await ports.blocking(_place_all, ports, rules, hand, work, names)
         except NameTaken:
             continue
-        except FileGone:
-            return Later(0.0, "a result was taken away while it was delivered")
+        except FileGone:  # it was taken away while we looked, or has the right length and other content
+            return await _fetch_again(ports, hand, [result for result in work.results if result.inline is None])
         return _done(ports, delivery, placed)
     return Later(rules.rescan_seconds, "every name for its results is taken")
 
@@ -81,7 +91,7 @@ def _read(tx: Any, delivery: Delivery) -> Work:
     job, drop = tx.work.get("job", delivery.job), tx.work.get("drop", delivery.drop_id)
     results = tx.jobs.results(job.id)
     copies = {result.id: tx.jobs.copies(result.id) for result in results}
-    return Work(job, drop, results, copies, tx.drops.twins(drop, drop.path[: -len(_suffix(drop)) or None]))
+    return Work(job, drop, results, copies, _names(delivery), tx.drops.twins(drop, drop.path[: -len(_suffix(drop)) or None]))
 
 
 def _suffix(drop: Drop) -> bytes:
@@ -102,15 +112,21 @@ def _target(rules: Rules, work: Work, result: Result, number: int) -> bytes:
     return join(parent(work.drop.path), name)
 
 
+def _escaped_target(rules: Rules, work: Work, result: Result, number: int) -> bytes:
+    """The same with what this filesystem refuses percent-escaped."""
+    return b"/".join(escape_refused(name) for name in _target(rules, work, result, number).split(b"/"))
+
+
 def _missing(ports: Ports, rules: Rules, work: Work) -> list[Result]:
     """The results that lie nowhere any more, or not as they were."""
     return [result for result in work.results if result.inline is None and not _origins(ports, rules, work, result)]
 
 
 def _origins(ports: Ports, rules: Rules, work: Work, result: Result) -> list[bytes]:
-    """Where this result can be taken from: its first place, then the names that earlier deliveries gave it."""
+    """Where this result can be taken from: its first place, the names that deliveries gave it, the one it got before a kill."""
     paths = [] if result.staged is None else [result.staged]
     paths += [copy.path for copy in work.copies[result.id]]
+    paths += [work.names[result.id]] if result.id in work.names else []
     paths = [join(rules.layout.outbox, path) for path in paths]
     return [path for path in paths if _size(ports, path) == result.size]
 
@@ -140,6 +156,11 @@ def _named(names: Mapping[int, bytes], number: int) -> dict[str, Any]:
     return {"names_json": json.dumps({"number": number, "names": shown})}
 
 
+def _names(delivery: Delivery) -> dict[int, bytes]:
+    kept = {} if delivery.names_json is None else json.loads(delivery.names_json)["names"]
+    return {int(result): base64.b64decode(path) for result, path in kept.items()}
+
+
 def _free(ports: Ports, rules: Rules, work: Work, names: Mapping[int, bytes]) -> bool:
     """Whether none of these names is taken by other content."""
     return all(_free_one(ports, rules, result, names[result.id]) for result in work.results)
@@ -151,15 +172,18 @@ def _free_one(ports: Ports, rules: Rules, result: Result, path: bytes) -> bool:
 
 
 def _place_all(ports: Ports, rules: Rules, hand: Hand, work: Work, names: Mapping[int, bytes]) -> list[Placed]:
-    folder = join(rules.layout.outbox, parent(work.drop.path))
-    ports.files.make_folder(folder, rules.layout.outbox)
+    for folder in {parent(name) for name in names.values()}:
+        ports.files.make_folder(join(rules.layout.outbox, folder), rules.layout.outbox)
     return [_place(ports, rules, hand, work, result, names[result.id]) for result in work.results]
 
 
 def _place(ports: Ports, rules: Rules, hand: Hand, work: Work, result: Result, name: bytes) -> Placed:
     target = join(rules.layout.outbox, name)
     if _size(ports, target) is not None:
-        return _same(ports, hand, result, target, name)
+        same = _same(ports, hand, result, target, name)
+        if result.staged is not None:
+            ports.files.remove(join(rules.layout.outbox, result.staged))
+        return same
     private, sha256 = _prepare(ports, rules, hand, work, result)
     ports.files.adopt(private, join(rules.layout.outbox, parent(name)))
     ports.files.rename_new(private, target)

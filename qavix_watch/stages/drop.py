@@ -50,6 +50,11 @@ class Seen:
 
     files: dict[bytes, Stat] = field(default_factory=dict)
     folders: dict[bytes, Stat] = field(default_factory=dict)
+    unread: list[bytes] = field(default_factory=list)
+
+    def looked_at(self, path: bytes) -> bool:
+        """Whether every folder on the way to `path` could be read: only then does its absence mean anything."""
+        return not any(not folder or path == folder or path.startswith(folder + b"/") for folder in self.unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +76,21 @@ class Intake:
         self._rules = rules
         self._layout = rules.layout
         self._wake = wake
-        self._returned: Callable[[], None] = lambda: None
+        self._watched: Callable[[bool], None] = lambda anew: None
         self._known: dict[bytes, Known] = {}
         self._arriving: dict[bytes, float] = {}
         self._folders: set[bytes] = set()
         self._hints: dict[bytes, bool] = {}
         self._closed: set[bytes] = set()
         self._hinted = asyncio.Event()
+        self._texts: dict[Order, str] = {}
         self._orders: dict[bytes, Order | OrderError] = {}
         self._notes = Notes(ports, rules)
         self.offline = False
 
-    def when_back(self, returned: Callable[[], None]) -> None:
-        """`returned` is called when an offline root is back, before it is scanned."""
-        self._returned = returned
+    def before_scans(self, watched: Callable[[bool], None]) -> None:
+        """`watched` is called before each scan of the whole inbox: watch first, then scan. True: a root that was offline is back."""
+        self._watched = watched
 
     def hint(self, path: bytes, *, closed: bool = False, folder: bool = False) -> None:
         """Something happened at an absolute path: look at its folder soon; `folder`: at all that is below it."""
@@ -120,9 +126,9 @@ class Intake:
         """Bring the state into step with these folders; True: with all that is below."""
         try:
             await self._ports.blocking(self._ports.roots.check)
-            if self.offline:
-                self._returned()
-                places = {b"": True}
+            if places.get(b""):
+                await self._ports.blocking(self._ports.files.make_folder, self._layout.inbox)
+                self._watched(self.offline)
             seen = await self._ports.blocking(self._scan, places)
             await self._ports.blocking(self._ports.roots.check)
         except RootOffline as error:
@@ -151,7 +157,10 @@ class Intake:
     def _scan(self, places: dict[bytes, bool]) -> Seen:
         seen = Seen()
         for place, whole in places.items():
-            for entry in self._ports.files.scan(self._layout.in_inbox(place), self._skip if whole else _only_files):
+            def unread(path: bytes) -> None:
+                seen.unread.append(self._layout.relative(path) or b"")
+
+            for entry in self._ports.files.scan(self._layout.in_inbox(place), self._skip if whole else _only_files, unread):
                 inside = self._layout.relative(entry.path) or b""
                 (seen.folders if entry.stat.is_dir else seen.files)[inside] = entry.stat
         self._read_orders(seen)
@@ -181,11 +190,11 @@ class Intake:
         now = self._ports.clock.now()
         self._notice_folders(seen, now)
         candidates = {found.path: found for found in self._candidates(seen)}
-        missing = [path for path in self._known if path not in seen.files and _covers(places, path)]
+        missing = [path for path in self._known if path not in seen.files and _covers(places, path) and seen.looked_at(path)]
         closed, self._closed = self._closed, set()
         fresh = [found for path, found in candidates.items() if self._differs(path, found)]
         closed_known = [self._known[path].drop for path in closed if path in candidates and not self._differs(path, candidates[path])]
-        if fresh or missing or closed_known or seen.files:
+        if fresh or missing or closed_known or self._arriving or self._seconds(seen):
             await self._record(seen, fresh, missing, closed_known, now)
         await self._ports.blocking(self._notes.apply, places, seen.files, seen.folders, self._orders, now)
         await self._say_folders(places)
@@ -194,7 +203,13 @@ class Intake:
 
     def _differs(self, path: bytes, found: Candidate) -> bool:
         known = self._known.get(path)
-        return known is None or known.stat != _stat(found.stat) or known.order_json != to_json(found.order)
+        return known is None or known.stat != _stat(found.stat) or known.order_json != self._json(found.order)
+
+    def _json(self, asked: Order) -> str:
+        text = self._texts.get(asked)
+        if text is None:
+            text = self._texts[asked] = to_json(asked)
+        return text
 
     def _candidates(self, seen: Seen) -> Iterable[Candidate]:
         for path, stat in seen.files.items():
@@ -296,9 +311,13 @@ class Intake:
 
     def _wake_pairs(self, tx: Any, seen: Seen, now: float) -> None:
         """A picture or sound that arrives may be what videos in its folder wait for."""
-        second = {MediaKind.IMAGE, MediaKind.AUDIO}
-        for place in {parent(path) for path in seen.files if media_kind(name_of(path), self._rules.extensions) in second}:
+        for place in self._seconds(seen):
             tx.drops.wake_pairs(self._layout.place, place, now)
+
+    def _seconds(self, seen: Seen) -> set[bytes]:
+        """The folders in which a video may find its second input."""
+        second = {MediaKind.IMAGE, MediaKind.AUDIO}
+        return {parent(path) for path in seen.files if media_kind(name_of(path), self._rules.extensions) in second}
 
     async def _say_folders(self, places: dict[bytes, bool]) -> None:
         if not places.get(b""):

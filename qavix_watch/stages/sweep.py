@@ -16,15 +16,15 @@ _GROWING = (b".part", b".head")
 """What a download goes on with after a restart."""
 
 
-def sweep(files: Files, layout: Layout, staged: Collection[bytes]) -> None:
-    """Clear the folder of parts of everything but `staged` (absolute paths) and downloads that can go on."""
+def sweep(files: Files, layout: Layout, staged: Collection[bytes], *, resume: bool) -> None:
+    """Clear the folder of parts of everything but `staged` (absolute paths) and, with `resume`, downloads that can go on."""
     try:
         names = files.listdir(layout.parts)
     except FileError:
         return
     for name in names:
         path = join(layout.parts, name)
-        if path not in staged and not name.endswith(_GROWING):
+        if path not in staged and not (resume and name.endswith(_GROWING)):
             files.remove(path)
     tidy(files, layout)
 

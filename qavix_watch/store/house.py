@@ -19,13 +19,15 @@ class House:
         self._account = account
         self._work = work
 
-    def started(self, pid: int, node: str, config: str, now: float) -> None:
-        """This process serves the state now."""
+    def started(self, pid: int, node: str, config: str, now: float) -> str:
+        """This process serves the state now. Gives the node of the one before, "" where there was none."""
+        before = self._connection.execute("SELECT node FROM service").fetchone()
         self._connection.execute("DELETE FROM progress")
         self._connection.execute("DELETE FROM troubles")
         self._connection.execute(
             "INSERT OR REPLACE INTO service (id, pid, node, started_at, config, ready) VALUES (1, ?, ?, ?, ?, 0)", (pid, node, now, config)
         )
+        return "" if before is None else str(before[0])
 
     def ready(self) -> None:
         """The first scan is done."""
@@ -33,7 +35,7 @@ class House:
 
     def stopped(self) -> None:
         """No process serves the state any more."""
-        self._connection.execute("DELETE FROM service")
+        self._connection.execute("UPDATE service SET pid = 0, ready = 0")
         self._connection.execute("DELETE FROM progress")
 
     def place(self, number: str, path: bytes, starts: int) -> None:

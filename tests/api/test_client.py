@@ -196,7 +196,8 @@ def test_a_page_of_html_is_judged_by_its_status(serve: Serve, status: int, kind:
 
 
 @pytest.mark.parametrize("body", [
-    b"", b"null", b"[]", b"{}", b'"x"', b'{"success": "true", "data": {}}', b'{"success": 1, "data": {}}', b'{"data": {"credits_remaining": 1}}',
+    b"", b"null", b"[]", b"{}", b'"x"', b'{"success": "true", "data": {}}', b'{"success": 1, "data": {}}',
+    b'{"data": {"credits_remaining": 1}}',
     b"\xff\xfe", b"[" * 100_000, b'{"success": true', b'{"success": false}', b'{"success": false, "error": "no"}', b'{"success": true}',
     b'{"success": true, "data": {"credits_remaining": NaN}}', b'{"success": true, "data": {"credits_remaining": ' + b"9" * 5000 + b"}}",
     b'{"success": true, "data": []}',

@@ -318,7 +318,9 @@ def test_a_redirect_that_cannot_be_followed_is_refused(client: TransferClient, s
     assert "topsecret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["http://cdn.test/r?s=topsecret", "https://127.0.0.1:9/r?s=topsecret", "nonsense", "https://192.168.0.1/r?s=topsecret"])
+@pytest.mark.parametrize("url", [
+    "http://cdn.test/r?s=topsecret", "https://127.0.0.1:9/r?s=topsecret", "nonsense", "https://192.168.0.1/r?s=topsecret",
+])
 def test_a_public_service_cannot_have_us_read_inside(url: str) -> None:
     client = TransferClient(public_only=True)
     with pytest.raises(TransferError) as caught:

@@ -248,7 +248,9 @@ def test_a_server_that_reads_nothing_or_says_nothing_meets_the_timeout(serve: Se
     client.close()
 
 
-def test_tls_to_storage_is_checked_against_the_ca_file(serve: Serve, tls: ssl.SSLContext, certificate: Path, client: TransferClient) -> None:
+def test_tls_to_storage_is_checked_against_the_ca_file(
+    serve: Serve, tls: ssl.SSLContext, certificate: Path, client: TransferClient
+) -> None:
     server = serve(always(answer("200 OK")), tls)
     with pytest.raises(Unreachable, match="certificate is not trusted"):
         put(client, grant_of(server), b"abc")
@@ -258,7 +260,9 @@ def test_tls_to_storage_is_checked_against_the_ca_file(serve: Serve, tls: ssl.SS
     assert server.seen[0].body == b"abc"
 
 
-@pytest.mark.parametrize("url", ["http://93.184.216.34/x?s=topsecret", "https://127.0.0.1:1/x?s=topsecret", "https://localhost/x?s=topsecret", "https://10.0.0.1/x?s=topsecret"])
+@pytest.mark.parametrize("url", [
+    "http://93.184.216.34/x?s=topsecret", "https://127.0.0.1:1/x?s=topsecret", "https://localhost/x?s=topsecret", "https://10.0.0.1/x?s=topsecret",
+])
 def test_a_public_service_cannot_send_us_inside_or_without_encryption(url: str) -> None:
     client = TransferClient(public_only=True)
     with pytest.raises(TransferError) as caught:
@@ -277,7 +281,9 @@ def test_a_name_that_leads_inside_is_refused_before_connecting(serve: Serve, tls
     assert server.connections == 0
 
 
-def test_a_name_that_changes_its_address_after_the_check_gets_no_byte(serve: Serve, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_changes_its_address_after_the_check_gets_no_byte(
+    serve: Serve, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """DNS rebinding: public when it is looked up, inside when it is connected to."""
     got: queue.Queue[bytes] = queue.Queue()
     server = serve(lambda peer: got.put(peer.sock.recv(10)))
@@ -301,7 +307,9 @@ def names(monkeypatch: pytest.MonkeyPatch, answers: list[list[tuple[str, int]]])
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
-def test_netrc_cookies_and_users_in_addresses_add_nothing(client: TransferClient, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_netrc_cookies_and_users_in_addresses_add_nothing(
+    client: TransferClient, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login mallory password m\n")
     netrc.chmod(0o600)

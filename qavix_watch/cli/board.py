@@ -1,0 +1,187 @@
+"""The status as a board: a few facts, what stands still and why, folders, work in hand, and what waits for what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from rich.console import Group
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from qavix_watch.cli import amounts
+from qavix_watch.cli.context import NO_STATE, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    Row = Mapping[str, Any]
+
+MOST_LINES = 15  # of one list; the rest is counted
+BAR_COLUMNS = 20
+
+STATES = ("waiting", "ready", "uploading", "submitting", "processing", "fetching", "held", "failed", "cancelled", "done")
+STYLES = {"held": "yellow", "failed": "red", "done": "green", "processing": "cyan", "uploading": "cyan", "fetching": "cyan"}
+
+_STOPS = {
+    "auth": "all work with the service stands still: the API key",
+    "api": "one kind of request stands still: the service refuses it",
+    "credits": "nothing is submitted: credits",
+    "budget": "nothing is submitted: the budget",
+    "rate": "the service is asked more slowly",
+    "offline": "work over the network stands still: no answer",
+    "disk": "work stands still: the disk",
+    "account": "nothing is submitted: the account",
+    "paused": "no new work is begun: paused",
+    "root": "work in a watched folder stands still: the folder is away",
+}
+_ACTS = {"hashing": "reading", "comparing": "comparing", "copying": "copying"}
+
+
+def board(status: Row, now: float) -> RenderableType:
+    """Everything, with an empty line between its parts. `status` is what `status.look_at` gives, or `View.status()` and `running`."""
+    parts = [
+        _facts(status, now),
+        _list("Stands still", status["brakes"], lambda brake: _brake(brake, now), "yellow"),
+        _list("Troubles", status["troubles"], lambda trouble: [plain(f"{trouble['text']} ({amounts.ago(trouble['at'], now)})")], "yellow"),
+        _folders(status["folders"]),
+        _in_hand(status, now),
+        _list("Waiting", status["waiting_for"], _waiting),
+    ]
+    return Group(*_spaced([part for part in parts if part is not None]))
+
+
+def _spaced(parts: Sequence[RenderableType]) -> Iterable[RenderableType]:
+    for number, part in enumerate(parts):
+        if number:
+            yield Text("")
+        yield part
+
+
+def _facts(status: Row, now: float) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("Service", _service(status, now))
+    if "state" in status:
+        table.add_row("Configuration", plain(status["configuration"] or "none; the defaults hold"))
+        table.add_row("State", plain(status["state"]))
+        table.add_row("Inbox", plain(status["inbox"]))
+        table.add_row("Qavix", plain(f"{urlsplit(status['base_url']).netloc} (account {status['account']})"))
+    table.add_row("Jobs", _counts(status["counts"]))
+    if not status.get("state_exists", True):
+        table.add_row("", plain(NO_STATE))
+    return table
+
+
+def _service(status: Row, now: float) -> Text:
+    service, running = status["service"], status["running"]
+    if service is None:
+        return plain("not running; `qavix-watch run` starts it", "yellow")
+    began = f"{amounts.moment(service['started_at'], now=now)}, {amounts.ago(service['started_at'], now)}"
+    who = f"process {service['pid']} on {service['node']}"
+    if running is False:
+        return plain(f"not running: {who} (begun {began}) ended without a word; `qavix-watch run` goes on where it was", "red")
+    if running is None:
+        return plain(f"{who}, begun {began}; whether it still runs can only be seen there")
+    return plain(f"running ({who}, since {began})" + ("" if service["ready"] else "; it is reading the inbox for the first time"), "green")
+
+
+def _counts(counts: Row) -> Text:
+    known = [state for state in STATES if counts.get(state)]
+    parts = [Text(f"{counts[state]} {state}", STYLES.get(state, "")) for state in (*known, *sorted(counts.keys() - set(STATES)))]
+    return Text(", ").join(parts) if parts else Text("none yet")
+
+
+def _list(title: str, rows: Sequence[Row], lines: Callable[[Row], Sequence[Text]], style: str = "bold") -> RenderableType | None:
+    """A title and some lines for each row, the first of them with a mark; None where there is nothing to tell."""
+    if not rows:
+        return None
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows[:MOST_LINES]:
+        for number, line in enumerate(lines(row)):
+            table.add_row("  -" if number == 0 else "", line)
+    return Group(Text(title, style), table, *_more(len(rows)))
+
+
+def _more(rows: int) -> list[Text]:
+    return [Text(f"    … and {rows - MOST_LINES} more", "dim")] if rows > MOST_LINES else []
+
+
+def _brake(brake: Row, now: float) -> list[Text]:
+    what = _STOPS.get(brake["name"], f"work stands still: {brake['name']}")
+    scope = f" ({brake['scope']})" if brake["scope"] and brake["name"] != "root" else ""
+    lines = [plain(f"{what}{scope}, since {amounts.moment(brake['since'], now=now)}", "bold"), plain(brake["why"])]
+    return [*lines, *([plain(f"→ {brake['hint']}")] if brake["hint"] else [])]
+
+
+def _waiting(row: Row) -> list[Text]:
+    return [plain(f"{short(row['path'])}: {row['why']}")]
+
+
+def short(path: str) -> str:
+    """A path by its folder and its name."""
+    return "/".join(path.rsplit("/", 2)[-2:])
+
+
+def _folders(folders: Sequence[Row]) -> RenderableType | None:
+    """The order folders in words. Of a folder that is not understood, what lies below it is not told again."""
+    problems = {row["name"] for row in folders if row["problem"]}
+    rows = [row for row in folders if not _above(row["name"]) & problems]
+    if not rows:
+        return None
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
+    table.add_column(overflow="fold", ratio=3)
+    for row in sorted(rows, key=lambda row: (not row["problem"], row["name"]))[:MOST_LINES]:
+        said = plain(f"not understood: {row['problem']}", "red") if row["problem"] else plain(row["words"] or row["canonical"] or "")
+        table.add_row(plain(f"  {row['name']}"), said)
+    return Group(Text("Folders", "bold"), table, *_more(len(rows)))
+
+
+def _above(name: str) -> set[str]:
+    parts = name.split("/")
+    return {"/".join(parts[:number]) for number in range(1, len(parts))}
+
+
+def _in_hand(status: Row, now: float) -> RenderableType | None:
+    """Bars. What a dead process had in hand is not in hand; what the service works on goes on without us."""
+    rows = [row for row in status["in_hand"] if row["act"] == "processing" or status["running"] is not False]
+    if not rows:
+        return None
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, width=BAR_COLUMNS)
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for row in rows[:MOST_LINES]:
+        share = min(row["done"] / row["total"], 1.0) if row["total"] else 0.0
+        bar = ProgressBar(total=1.0, completed=share, width=BAR_COLUMNS)
+        act = plain(f"  {_ACTS.get(row['act'], row['act'])}", STYLES.get(row["act"], "cyan"))
+        table.add_row(act, plain(row["name"]), bar, f"{share:.0%}", plain(_speed(row, now), "dim"))
+    return Group(Text("In hand", "bold"), table, *_more(len(rows)))
+
+
+def _speed(row: Row, now: float) -> str:
+    """How fast, and how long still: by the measured rate, or, where the service works, by how long it took so far."""
+    if row["act"] == "processing":
+        left = time_left(row["done"], now - row["since"]) if row.get("since") else None
+        return "" if left is None else f"about {amounts.duration(left)} left"
+    moved = f"{amounts.size(row['done'])} of {amounts.size(row['total'])}"
+    if not row["rate"] or row["rate"] <= 0:
+        return moved
+    left = max(row["total"] - row["done"], 0) / row["rate"]
+    return f"{moved}, {amounts.rate(row['rate'])}, {amounts.duration(left)} left"
+
+
+def time_left(percent: float, passed: float) -> float | None:
+    """Seconds that the rest will take if it goes on as it did; None where that cannot be said yet."""
+    if percent < 2 or percent > 100 or passed <= 0:
+        return None
+    return passed * (100 - percent) / percent

@@ -1,0 +1,117 @@
+"""What commands have in common: the configuration, a look into the state, and the two ways out (data and messages)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from qavix_watch.core.naming import display
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from qavix_watch.config import Settings
+    from qavix_watch.core.layout import Layout
+    from qavix_watch.core.rules import Rules
+    from qavix_watch.store.views import View
+
+NO_STATE = "There is no state yet. It begins with `qavix-watch init`, and work with `qavix-watch run`."
+
+_UNBROKEN = 10_000  # columns where nobody looks on: a line stays one line for grep
+_ESCAPED_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def settings(config: str | None) -> Settings:
+    """The configuration: the file `config`, else the first of the usual places, with the environment over it. ConfigError."""
+    from qavix_watch.config import load
+
+    return load(config, os.environ)
+
+
+def layout_of(settings: Settings) -> Layout:
+    """The folders of a configuration, absolute; `place` is the id in the marker that the inbox lies under, "" without one."""
+    from qavix_watch.core.layout import Layout
+
+    folders = settings.folders
+    inbox, outbox, archive, failed = map(_absolute, (folders.inbox, folders.outbox, folders.archive, folders.failed))
+    return Layout(_place(_absolute(folders.root), inbox), inbox, outbox, archive, failed, folders.projects, folders.after)
+
+
+def _absolute(path: str) -> bytes:
+    return os.path.abspath(os.fsencode(path))
+
+
+def _place(root: bytes, inbox: bytes) -> str:
+    from qavix_watch.errors import FileError
+    from qavix_watch.fs.marker import read_marker
+
+    try:
+        return read_marker(root if inbox.startswith(root.rstrip(b"/") + b"/") else inbox).id
+    except FileError:
+        return ""
+
+
+def rules_of(settings: Settings) -> Rules:
+    """What the stages of the service go by, under this configuration."""
+    from qavix_watch import app
+
+    return app.rules_of(settings, layout_of(settings))
+
+
+@contextmanager
+def view(settings: Settings) -> Iterator[View | None]:
+    """Look into the state, beside a running service; None where there is none yet. StateUnusable where it cannot be read."""
+    from qavix_watch.store.views import viewing
+
+    with viewing(settings.state.path, settings.api.base_url, settings.api.account, layout_of(settings)) as look:
+        yield look
+
+
+def out() -> Console:
+    """For data, on stdout. Colours only where people look on; there lines are cut to the window, elsewhere they stay whole."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """For messages, on stderr."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False, emoji=False)
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
+        console = Console(stderr=stderr, highlight=False, emoji=False, width=_UNBROKEN)
+    return console
+
+
+def say(message: str) -> None:
+    """A message for people, on stderr. Nothing in it can steer the terminal."""
+    print("\n".join(map(shown, message.splitlines())), file=sys.stderr, flush=True)  # noqa: T201 - what a command is for
+
+
+def shown(text: str) -> str:
+    """A text on one line of a terminal: controls and what reverses text made visible."""
+    return display(text.encode("utf-8", "surrogatepass"))
+
+
+def plain(text: object, style: str = "") -> Text:
+    """A text that came from outside, for a table: no markup in it, no control."""
+    from rich.text import Text
+
+    return Text(shown(str(text)), style)
+
+
+def print_json(value: object) -> None:
+    """JSON on stdout. What a terminal could take for a command is escaped."""
+    ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=2)
+    print(_ESCAPED_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)  # noqa: T201 - what a command is for

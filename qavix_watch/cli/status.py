@@ -1,0 +1,125 @@
+"""`qavix-watch status`: what is in use, what stands still and why, and the work in hand."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qavix_watch.cli.options import Config, Json  # noqa: TC001 - typer reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console, RenderableType
+
+    from qavix_watch.config import Settings
+
+    Row = dict[str, Any]
+
+FRAME_SECONDS = 0.5
+PLAIN_FRAME_SECONDS = 2.0
+SHARE_OF_TIME = 0.2  # how much of the time a look into a large state may take
+
+
+def status(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Draw it anew twice a second, until Ctrl-C.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show the service, what stands still and why, the folders, and the work in hand.
+
+    Example: qavix-watch status --watch
+    """
+    from qavix_watch.cli import context
+
+    settings = context.settings(config)
+    if watch and as_json:
+        raise typer.BadParameter("--watch draws for people; ask with --json alone, as often as you like")
+    if watch:
+        _watch(context.out(), settings)
+    elif as_json:
+        context.print_json(look_at(settings))
+    else:
+        context.out().print(render(look_at(settings)))
+
+
+def look_at(settings: Settings) -> Row:
+    """`View.status()`, whether its process is alive, and where all of it lies; the same shape where there is no state yet."""
+    from qavix_watch.cli.context import shown, view
+
+    found: Row = {key: [] for key in ("brakes", "troubles", "folders", "in_hand", "waiting_for")} | {"counts": {}, "service": None}
+    with view(settings) as look:
+        if look is not None:
+            found = look.status()
+    return {
+        "configuration": settings.source,
+        "state": settings.state.path,
+        "state_exists": look is not None,
+        "root": shown(settings.folders.root),
+        "inbox": shown(settings.folders.inbox),
+        "base_url": settings.api.base_url,
+        "account": settings.api.account,
+        "running": is_running(found["service"]),
+        **found,
+    }
+
+
+def is_running(service: Mapping[str, Any] | None) -> bool | None:
+    """Whether the process that serves the state is alive; None where that cannot be seen from this host."""
+    if service is None:
+        return False
+    if service["node"] != socket.gethostname():
+        return None
+    try:
+        os.kill(service["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def render(status: Mapping[str, Any], now: float | None = None) -> RenderableType:
+    """What `View.status()` or `look_at` gave, to be drawn. `now` is seconds since 1970."""
+    from qavix_watch.cli.board import board
+
+    running = status["running"] if "running" in status else is_running(status["service"])
+    return board({**status, "running": running}, time.time() if now is None else now)
+
+
+def _watch(console: Console, settings: Settings) -> None:
+    """Draw until Ctrl-C, which is how it ends. A large state is looked at less often."""
+    try:
+        if console.is_terminal:
+            _draw(console, settings)
+        else:
+            _print_changes(console, settings)
+    except KeyboardInterrupt:
+        return
+
+
+def _draw(console: Console, settings: Settings) -> None:
+    from rich.live import Live
+
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            began = time.monotonic()
+            live.update(render(look_at(settings)), refresh=True)
+            taken = time.monotonic() - began
+            time.sleep(max(FRAME_SECONDS - taken, taken / SHARE_OF_TIME - taken))
+
+
+def _print_changes(console: Console, settings: Settings) -> None:
+    """Into a file or a pipe: the whole anew when something in it has changed."""
+    last: Row | None = None
+    while True:
+        found = look_at(settings)
+        if found != last:
+            console.print(render(found))
+            console.print()
+        last = found
+        time.sleep(PLAIN_FRAME_SECONDS)
