@@ -43,12 +43,15 @@ if TYPE_CHECKING:
     from qavix_watch.core.records import BrakeRow, Claim
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
+    from qavix_watch.ports.state import Tx
 
 MOST_CLAIMS = 5
 LONGEST_RATE_SECONDS = 900.0
 FAILURES_UNTIL_OFFLINE = 3
 UNREADABLE_SECONDS = 10.0
 IDLE_SECONDS = 30.0
+TOLD = {"submit", "deliver", "archive"}
+"""The steps that a person reads of in the log; the others are for whoever looks closer."""
 ELSEWHERE = {"storage", "result host"}
 """Hosts that are not the service: their failures say nothing of it."""
 
@@ -183,8 +186,7 @@ class Worker:
         try:
             while not self.stopping:
                 self._waking.clear()
-                pause = await self._dispatch()
-                self.moved_at = self.now()
+                pause = await self._dispatched()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._waking.wait()
@@ -206,13 +208,22 @@ class Worker:
         """Whether nothing is in hand."""
         return not self._pieces
 
+    async def _dispatched(self) -> float:
+        try:
+            pause = await self._dispatch()
+        except (StoreError, NoSpace) as error:
+            self.log("error", "the state could not be read or written", why=str(error), hint=error.hint)
+            return 1.0
+        self.moved_at = self.now()
+        return pause
+
     async def _dispatch(self) -> float:
         """Claim what is due and free to go; gives seconds until something else is due."""
         now = self.now()
         free = {lane.name: lane.slots - sum(piece.lane is lane for piece in self._pieces.values()) for lane in self.lanes}
         in_hand = {item: {number for kind, number in self._pieces if kind == item} for item in {lane.item for lane in self.lanes}}
 
-        def take(tx: Any) -> tuple[list[tuple[Lane, Claim]], float | None, list[BrakeRow]]:
+        def take(tx: Tx) -> tuple[list[tuple[Lane, Claim]], float | None, list[BrakeRow]]:
             brakes = tx.brakes.on()
             stops = {brake.name for brake in brakes} | {f"{brake.name}:{brake.scope}" for brake in brakes}
             if not self.window_open():
@@ -318,11 +329,13 @@ class Worker:
     def _tell(self, piece: Piece, outcome: Outcome) -> None:
         if isinstance(outcome, Later) or piece.claim.item == "duty":
             return
-        level = "debug" if isinstance(outcome, Done) else "warning"
+        done = isinstance(outcome, Done)
+        level = "warning" if not done else "info" if piece.lane.name in TOLD else "debug"
         to = str(outcome.to) if isinstance(outcome, Done) else type(outcome).__name__.lower()
-        self.log(level, piece.lane.name, item=piece.claim.item, id=piece.id, to=to, why=outcome.why)
+        about = {name: getattr(piece.row, name) for name in ("path", "canonical", "task_id") if getattr(piece.row, name, None)}
+        self.log(level, piece.lane.name, item=piece.claim.item, id=piece.id, to=to, why=outcome.why, **about)
 
-    def _write(self, tx: Any, piece: Piece, outcome: Outcome, now: float, jitter: float) -> bool:
+    def _write(self, tx: Tx, piece: Piece, outcome: Outcome, now: float, jitter: float) -> bool:
         claim, row = piece.claim, piece.row
         match outcome:
             case Done():
@@ -348,7 +361,7 @@ class Worker:
                 return bool(tx.brakes.pull(outcome.name, outcome.scope, outcome.why, outcome.hint, now, now + pause))
         return False
 
-    def _write_retry(self, tx: Any, piece: Piece, outcome: Retry, now: float, jitter: float) -> None:
+    def _write_retry(self, tx: Tx, piece: Piece, outcome: Retry, now: float, jitter: float) -> None:
         row = piece.row
         tries = row.tries + 1
         longest, first = self.rules.longest_retry_seconds, self.rules.first_retry_seconds
@@ -404,7 +417,7 @@ class Worker:
                     self.log("error", "the state could not be written", why=str(error))
 
     async def _say(self, pieces: list[Piece], rows: list[Any], now: float) -> None:
-        def say(tx: Any) -> list[Claim]:
+        def say(tx: Tx) -> list[Claim]:
             tx.house.progress(rows)
             lost: list[Claim] = tx.work.renew([piece.claim for piece in pieces], now + self.lease_seconds)
             return lost
@@ -423,7 +436,7 @@ def _progress(piece: Piece, now: float) -> tuple[str, int, str, int, int, float,
     return (piece.claim.item, piece.id, gauge.act, gauge.done, gauge.total, (gauge.done - gauge.began_with) / seconds, now)
 
 
-def _fail(tx: Any, claim: Claim, why: str, now: float) -> None:
+def _fail(tx: Tx, claim: Claim, why: str, now: float) -> None:
     """It can not be done: what hangs on it ends as well."""
     if claim.item == "drop":
         tx.work.settle(claim, DropState.ARCHIVING, now, why, {"verdict": "failed", "reason": why}, due=now)
@@ -440,7 +453,7 @@ def _fail(tx: Any, claim: Claim, why: str, now: float) -> None:
         tx.drops.conclude(claim.row.drop_id, now)
 
 
-def _hold(tx: Any, claim: Claim, why: str, now: float) -> None:
+def _hold(tx: Tx, claim: Claim, why: str, now: float) -> None:
     """A person must look at it first."""
     if claim.item == "job":
         tx.work.settle(claim, JobState.HELD, now, why, {"reason": why}, due=None)

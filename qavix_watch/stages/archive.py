@@ -7,7 +7,7 @@ place meanwhile gets its name back and is a drop of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qavix_watch.core.files import Writer
 from qavix_watch.core.foreign import escape_refused
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.records import Drop, Job
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
+    from qavix_watch.ports.state import Tx
 
 MOST_NUMBERS = 10_000
 BUSY_SECONDS = 5.0
@@ -129,7 +130,7 @@ async def _unlike(ports: Ports, hand: Hand, why: str) -> Outcome:
     now = ports.clock.now()
     state = DropState.FAILED if drop.verdict == "failed" else DropState.KEPT
 
-    def note(tx: Any) -> None:
+    def note(tx: Tx) -> None:
         tx.drops.detach(drop.id, now, why)
 
     return Done(state, why, {"ended_at": now, "aside": None}, also=note, due=None)

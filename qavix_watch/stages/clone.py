@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.records import Drop, Job
     from qavix_watch.core.service import Voice
     from qavix_watch.ports import Hand, Ports
+    from qavix_watch.ports.state import Tx
 
 UNCLEAR_SECONDS = 600.0
 LOOK_SECONDS = 5.0
@@ -57,7 +58,7 @@ def _approved(wanting: list[Drop]) -> bool:
     return any(drop.accepted for drop in wanting)
 
 
-def _one_at_a_time(tx: Any, hand: Hand, name: str, kept: dict[str, Any]) -> bool:
+def _one_at_a_time(tx: Tx, hand: Hand, name: str, kept: dict[str, Any]) -> bool:
     if tx.jobs.clone_underway(name, hand.id):
         return False
     tx.work.keep(hand.claim, kept)
@@ -89,7 +90,7 @@ def made(ports: Ports, job: Job, voice_id: str, name: str, wanting: list[Drop]) 
     what = {"voice_id": voice_id, "name": name, "cloned_at": when, "from": source}
     text = json.dumps(what, ensure_ascii=False, indent=2) + "\n"
 
-    def know(tx: Any) -> None:
+    def know(tx: Tx) -> None:
         tx.jobs.add_voice(voice_id, name, job.id)
         tx.jobs.add_result(job.id, "voice", "json", "", len(text.encode()), None, text)
         tx.jobs.wake_deliveries(job.id, now)

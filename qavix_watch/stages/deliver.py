@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.records import Delivery, Drop, Job, Result, ResultFile
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
+    from qavix_watch.ports.state import Tx
 
 MOST_NUMBERS = 10_000
 
@@ -83,11 +84,11 @@ async def _under_a_free_name(ports: Ports, rules: Rules, hand: Hand, work: Work,
     return Later(rules.rescan_seconds, "every name for its results is taken")
 
 
-def _keep(tx: Any, *, hand: Hand, fields: Mapping[str, Any]) -> None:
+def _keep(tx: Tx, *, hand: Hand, fields: Mapping[str, Any]) -> None:
     tx.work.keep(hand.claim, fields)
 
 
-def _read(tx: Any, delivery: Delivery) -> Work:
+def _read(tx: Tx, delivery: Delivery) -> Work:
     job, drop = tx.work.get("job", delivery.job), tx.work.get("drop", delivery.drop_id)
     results = tx.jobs.results(job.id)
     copies = {result.id: tx.jobs.copies(result.id) for result in results}
@@ -142,7 +143,7 @@ async def _fetch_again(ports: Ports, hand: Hand, missing: list[Result]) -> Outco
     delivery: Delivery = hand.row
     now = ports.clock.now()
 
-    def ask(tx: Any) -> None:
+    def ask(tx: Tx) -> None:
         for result in missing:
             tx.jobs.unstage(result.id)
         tx.work.move("job", delivery.job, (JobState.DONE,), JobState.FETCHING, now, "its results are wanted again", {"due": now})
@@ -233,7 +234,7 @@ def _write(ports: Ports, path: bytes, data: bytes) -> None:
 def _done(ports: Ports, delivery: Delivery, placed: list[Placed]) -> Outcome:
     now = ports.clock.now()
 
-    def note(tx: Any) -> None:
+    def note(tx: Tx) -> None:
         for one in placed:
             tx.jobs.placed(one.result.id, delivery.id, one.path, one.size, one.sha256)
             tx.jobs.unstage(one.result.id)

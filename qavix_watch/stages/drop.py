@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qavix_watch.core.grammar import is_order_shaped
 from qavix_watch.core.ignore import media_kind, rule_against, shadowed
@@ -17,7 +17,7 @@ from qavix_watch.core.lifecycle import DROP_AT_REST, DropState
 from qavix_watch.core.naming import display
 from qavix_watch.core.order import to_json
 from qavix_watch.core.tasks import MediaKind
-from qavix_watch.errors import FileError, NestedOrder, OrderError, RootOffline
+from qavix_watch.errors import FileError, NestedOrder, NoSpace, OrderError, RootOffline, StoreError
 from qavix_watch.stages.notes import Notes
 from qavix_watch.stages.order import OPTION_NAMES, order_fields, read_folder_order
 
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from qavix_watch.core.records import Drop
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Ports
+    from qavix_watch.ports.state import Tx
 
 GATHER_SECONDS = 0.05
 OFFLINE_SECONDS = 2.0
+TROUBLE_SECONDS = 1.0
 NANOSECONDS = 1e9
 
 
@@ -76,7 +78,7 @@ class Intake:
         self._rules = rules
         self._layout = rules.layout
         self._wake = wake
-        self._watched: Callable[[bool], None] = lambda anew: None
+        self._watched: Callable[[bool], None] = lambda _: None
         self._known: dict[bytes, Known] = {}
         self._arriving: dict[bytes, float] = {}
         self._folders: set[bytes] = set()
@@ -97,9 +99,11 @@ class Intake:
         inside = self._layout.relative(path)
         if inside is None:
             return
-        place = inside if folder else parent(inside)
-        whole = folder or name_of(inside) in OPTION_NAMES
-        self._hints[place] = self._hints.get(place, False) or whole
+        if folder or inside in self._folders:
+            self._hints[inside] = True
+        if not folder:
+            place = parent(inside)
+            self._hints[place] = self._hints.get(place, False) or name_of(inside) in OPTION_NAMES
         if closed:
             self._closed.add(inside)
         self._hinted.set()
@@ -110,17 +114,31 @@ class Intake:
         self._known = {row.path: Known(row.id, (row.size, row.mtime_ns, row.inode), row.order_json) for row in rows}
 
     async def run(self) -> None:
-        """Look at the whole inbox every `rescan` seconds, and at parts of it when hints come."""
+        """Look at the whole inbox every `rescan` seconds, however many hints come, and at parts of it when they do."""
+        whole_at = self._ports.clock.now() + self._rules.rescan_seconds
         while True:
+            wait = OFFLINE_SECONDS if self.offline else max(0.0, whole_at - self._ports.clock.now())
+            places = await self._next_places(wait)
+            if places.get(b"") or self.offline:
+                places = {b"": True}
+                whole_at = self._ports.clock.now() + self._rules.rescan_seconds
             try:
-                async with asyncio.timeout(OFFLINE_SECONDS if self.offline else self._rules.rescan_seconds):
-                    await self._hinted.wait()
-                    await asyncio.sleep(GATHER_SECONDS)
-                    self._hinted.clear()
-                    hints, self._hints = self._hints, {}
-            except TimeoutError:
-                hints = {b"": True}
-            await self.look({b"": True} if self.offline else hints)
+                await self.look(places)
+            except (StoreError, NoSpace):
+                self._hints[b""] = True  # what was seen could not be written down: it is looked at again
+                await asyncio.sleep(TROUBLE_SECONDS)
+
+    async def _next_places(self, seconds: float) -> dict[bytes, bool]:
+        """What hints name, gathered for a moment; the whole inbox after so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hinted.wait()
+        except TimeoutError:
+            return {b"": True}
+        await asyncio.sleep(GATHER_SECONDS)
+        self._hinted.clear()
+        hints, self._hints = self._hints, {}
+        return hints
 
     async def look(self, places: dict[bytes, bool]) -> None:
         """Bring the state into step with these folders; True: with all that is below."""
@@ -250,7 +268,7 @@ class Intake:
     async def _record(self, seen: Seen, fresh: list[Candidate], missing: list[bytes], closed: list[int], now: float) -> None:
         due = now + self._rules.settle_seconds
 
-        def act(tx: Any) -> dict[bytes, Known | None]:
+        def act(tx: Tx) -> dict[bytes, Known | None]:
             changes: dict[bytes, Known | None] = {}
             gone = {path: tx.work.get("drop", self._known[path].drop) for path in missing}
             arrived = {_stat(found.stat): found for found in fresh if found.path not in self._known}
@@ -274,7 +292,7 @@ class Intake:
                 self._known[path] = known
 
     def _vanished(
-        self, tx: Any, row: Drop, twin: Candidate | None, changes: dict[bytes, Known | None], now: float
+        self, tx: Tx, row: Drop, twin: Candidate | None, changes: dict[bytes, Known | None], now: float
     ) -> Known | None:
         """What the state knows of a path whose file is gone: None, unless it is only being put away just now."""
         if row.state in DROP_AT_REST or row.detached:
@@ -288,7 +306,7 @@ class Intake:
         tx.drops.vanished(row.id, now)
         return None
 
-    def _arrived(self, tx: Any, found: Candidate, now: float, due: float) -> Known:
+    def _arrived(self, tx: Tx, found: Candidate, now: float, due: float) -> Known:
         """Make a new or changed file a drop, or begin again with the one it is."""
         known = self._known.get(found.path)
         fields = order_fields(found.folder, found.order)
@@ -309,7 +327,7 @@ class Intake:
         fresh.drop = tx.drops.add(self._layout.place, found.path, found.stat, fields, now, max(due, not_before), not_before)
         return fresh
 
-    def _wake_pairs(self, tx: Any, seen: Seen, now: float) -> None:
+    def _wake_pairs(self, tx: Tx, seen: Seen, now: float) -> None:
         """A picture or sound that arrives may be what videos in its folder wait for."""
         for place in self._seconds(seen):
             tx.drops.wake_pairs(self._layout.place, place, now)

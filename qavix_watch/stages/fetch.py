@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
+from qavix_watch.core.foreign import extension_for
 from qavix_watch.core.layout import join
 from qavix_watch.core.lifecycle import JobState
-from qavix_watch.core.foreign import extension_for
 from qavix_watch.core.outcomes import Brake, Done, Outcome, Retry
 from qavix_watch.core.service import ResultHead
 from qavix_watch.errors import FileError, FileGone, LinkExpired, MediaError, ResultBroken
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import Download
     from qavix_watch.ports import Hand, Ports
+    from qavix_watch.ports.state import Tx
 
 HEAD_BYTES = 4096
 
@@ -48,7 +49,7 @@ async def fetch(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
             return outcome
     now = ports.clock.now()
 
-    def ready(tx: Any) -> None:
+    def ready(tx: Tx) -> None:
         tx.jobs.wake_deliveries(job.id, now)
 
     return Done(JobState.DONE, "every result is here", {"ended_at": now}, also=ready, due=None)
@@ -81,7 +82,7 @@ async def _one(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str) -> O
     except ResultBroken as error:
         return Retry(f"the {kind} result: {error}")
 
-    def note(tx: Any) -> None:
+    def note(tx: Tx) -> None:
         tx.work.keep(hand.claim, {"reason": ""})
         tx.jobs.add_result(job.id, kind, fetched.extension, fetched.sha256, fetched.size, fetched.staged, None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qavix_watch.core.lifecycle import DropState
 from qavix_watch.core.outcomes import Done, Outcome
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.records import Drop
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
+    from qavix_watch.ports.state import Tx
 
 
 async def fingerprint(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
@@ -35,7 +36,7 @@ async def fingerprint(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     duration = await _duration(ports, main, spec.main)
     second = None if partner is None or spec.partner is None else await _duration(ports, partner, spec.partner)
 
-    def know(tx: Any) -> None:
+    def know(tx: Tx) -> None:
         tx.contents.ensure(read.sha256, read.md5, read.size, spec.main.value, duration)
         if also is not None and spec.partner is not None:
             tx.contents.ensure(also.sha256, also.md5, also.size, spec.partner.value, second)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qavix_watch.core.lifecycle import JobState
 from qavix_watch.core.outcomes import Done, Fail, Later, Outcome, Retry
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import Output, Task
     from qavix_watch.ports import Hand, Ports
+    from qavix_watch.ports.state import Tx
 
 OPEN_STATUSES = ("pending", "processing")
 PAGE = 100
@@ -35,7 +36,7 @@ async def follow(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     left = [job for job in ours if job.task_id not in listed and complete and (job.submitted_at or began) < began]
     still = [(job.id, listed[job.task_id]) for job in ours if job.task_id in listed]
 
-    def note(tx: Any) -> None:
+    def note(tx: Tx) -> None:
         for number, task in still:
             tx.jobs.seen(number, task.status, task.progress)
         for job in left:

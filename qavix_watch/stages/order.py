@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.records import Drop, Job
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Files, Hand, Ports
+    from qavix_watch.ports.state import Tx
 
 OPTION_NAMES = (b"qavix.toml", b"qavix.toml.txt")
 OPTIONS_LIMIT_BYTES = 1 << 16
@@ -75,7 +76,7 @@ async def order(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     now = ports.clock.now()
     held = HELD_BY_ORDER if asked.hold and not drop.accepted else ""
 
-    def make(tx: Any) -> None:
+    def make(tx: Tx) -> None:
         for plan in plans:
             job = _ensure(tx, plan, PRIORITIES[asked.priority], now, held)
             tx.jobs.expect_delivery(job, drop.id, now)
@@ -168,7 +169,7 @@ def _plan(
     return Plan(rules.account, asked.task, params, inputs, values)
 
 
-def _ensure(tx: Any, plan: Plan, priority: int, now: float, held: str) -> int:
+def _ensure(tx: Tx, plan: Plan, priority: int, now: float, held: str) -> int:
     """The id of the job for a plan: the newest generation there is, or a new one."""
     first = plan.identity(1)
     newest: Job | None = tx.jobs.newest(first)
@@ -187,7 +188,7 @@ def _ensure(tx: Any, plan: Plan, priority: int, now: float, held: str) -> int:
     return number
 
 
-def _tried_again(tx: Any, job: Job, now: float) -> Job | None:
+def _tried_again(tx: Tx, job: Job, now: float) -> Job | None:
     """A failed job that the service never made a task of is tried again under its own key."""
     if job.task_id is None:
         tx.work.move("job", job.id, (JobState.FAILED,), JobState.READY, now, "dropped again", {"due": now, "ended_at": None, "posted": 0})

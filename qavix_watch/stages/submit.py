@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import CreatedTask
     from qavix_watch.ports import Hand, Ports
+    from qavix_watch.ports.state import Tx
 
 LINK_MARGIN_SECONDS = 300.0
 _URL_FIELD = {MediaKind.VIDEO: "video_url", MediaKind.AUDIO: "audio_url", MediaKind.IMAGE: "image_url"}
@@ -93,7 +94,7 @@ async def _fresh(ports: Ports, content: Content) -> str | None:
 def _upload_again(ports: Ports, job: Job, sha256: str, why: str) -> Done | Retry:
     now = ports.clock.now()
 
-    def ask(tx: Any) -> None:
+    def ask(tx: Tx) -> None:
         tx.contents.forgotten(sha256, now, why)
         tx.contents.want(sha256, now)
 
@@ -116,13 +117,13 @@ def _refused(job: Job, error: InvalidRequest) -> Outcome:
     if not error.param.endswith("_url") or error.param == "callback_url" or job.reuploads >= 2:
         return Fail(f"the service refused it: {error}")
 
-    def renew(tx: Any) -> None:
+    def renew(tx: Tx) -> None:
         for sha256 in job.inputs:
             content = tx.contents.find(sha256)
             if content is not None and content.url is not None:
                 tx.contents.renewed(sha256, content.url, 0.0)
 
-    def forget(tx: Any) -> None:
+    def forget(tx: Tx) -> None:
         for sha256 in job.inputs:
             tx.contents.forgotten(sha256, 0.0, "the service did not accept its URL")
 

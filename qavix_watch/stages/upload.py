@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import FileLink, UploadGrant
     from qavix_watch.ports import Hand, Ports
+    from qavix_watch.ports.state import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ async def prepare(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     job: Job = hand.row
     now = ports.clock.now()
 
-    def ask(tx: Any) -> None:
+    def ask(tx: Tx) -> None:
         for sha256 in job.inputs:
             tx.contents.want(sha256, now)
         advance(tx, job, now)
@@ -41,7 +42,7 @@ async def prepare(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     return Done(JobState.UPLOADING, "waits for its contents", also=ask, due=None)
 
 
-def advance(tx: Any, job: Job, now: float) -> None:
+def advance(tx: Tx, job: Job, now: float) -> None:
     """Let a job that waits for contents go on, where the service holds all of them."""
     contents = [tx.contents.find(sha256) for sha256 in job.inputs]
     if all(content is not None and content.state is ContentState.STORED for content in contents):
@@ -133,7 +134,7 @@ def stored(
     """The service holds it: the jobs that waited for it go on."""
     now = ports.clock.now()
 
-    def wake(tx: Any) -> None:
+    def wake(tx: Tx) -> None:
         for job in tx.jobs.waiting_for(content.sha256):
             advance(tx, job, now)
 

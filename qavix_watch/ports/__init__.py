@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         UsagePage,
         Voice,
     )
+    from qavix_watch.ports.state import Tx
 
 T = TypeVar("T")
 
@@ -190,7 +191,7 @@ class Roots(Protocol):
 class Store(Protocol):
     """The state. `act` gets the verbs of one transaction; it is synchronous, and may be run on any thread."""
 
-    async def transaction(self, name: str, act: Callable[[Any], T]) -> T: ...
+    async def transaction(self, name: str, act: Callable[[Tx], T]) -> T: ...
 
 
 class Blocking(Protocol):
