@@ -27,6 +27,7 @@ from qavix_watch.errors import (
     StoreError,
     Unreachable,
 )
+from qavix_watch.stages.account import account
 from qavix_watch.stages.archive import archive
 from qavix_watch.stages.deliver import deliver
 from qavix_watch.stages.fetch import fetch
@@ -50,8 +51,12 @@ LONGEST_RATE_SECONDS = 900.0
 FAILURES_UNTIL_OFFLINE = 3
 UNREADABLE_SECONDS = 10.0
 IDLE_SECONDS = 30.0
+ABOUT = {"path": "path", "order": "canonical", "task_id": "task_id", "job": "job"}
+"""What the log says of a piece of work besides its id: names of the log, and the columns that they come from."""
 TOLD = {"submit", "deliver", "archive"}
 """The steps that a person reads of in the log; the others are for whoever looks closer."""
+DUTIES = ("account", "follow")
+NEVER_GIVEN_UP = frozenset({"deliver", "archive", *DUTIES})
 ELSEWHERE = {"storage", "result host"}
 """Hosts that are not the service: their failures say nothing of it."""
 
@@ -92,7 +97,8 @@ def lanes(uploads: int = 2) -> tuple[Lane, ...]:
         Lane("prepare", "job", (JobState.READY,), prepare, 4, frozenset({"disk:state"})),
         Lane("upload", "content", (ContentState.ABSENT,), upload, uploads, _FILES | _API | {"window"}),
         Lane("submit", "job", (JobState.SUBMITTING,), submit, 4, _API | {"root", "credits"}),
-        Lane("follow", "duty", (DutyState.DUE,), follow, 1, _API),
+        Lane("account", "duty", (DutyState.DUE,), account, 1, _API, "AND name = 'account'"),
+        Lane("follow", "duty", (DutyState.DUE,), follow, 1, _API, "AND name = 'follow'"),
         Lane("look", "job", (JobState.PROCESSING,), look, 4, _API),
         Lane("fetch", "job", (JobState.FETCHING,), fetch, 3, _FILES | {"offline", "disk:results"}, disk="results"),
         Lane("deliver", "delivery", (DeliveryState.PENDING,), deliver, 3, _FILES | {"disk:results"}, _ONE_A_JOB, disk="results"),
@@ -181,7 +187,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop` is called, then let what is in hand come to an end."""
-        await self.ports.store.transaction("duties", lambda tx: tx.house.duty("follow", self.now()))
+        await self.ports.store.transaction("duties", self._begin_duties)
         ticking = asyncio.create_task(self._tick())
         try:
             while not self.stopping:
@@ -193,6 +199,12 @@ class Worker:
             await self._drain()
         finally:
             ticking.cancel()
+
+    def _begin_duties(self, tx: Any) -> None:
+        """What recurs is due at a start, whenever it was done last: tasks may have ended and keys have changed meanwhile."""
+        for name in DUTIES:
+            tx.house.duty(name, self.now())
+            tx.house.hurry(name, self.now())
 
     def stop(self) -> None:
         """Claim nothing more; transfers end at their next chunk."""
@@ -258,7 +270,7 @@ class Worker:
             if outcome is not None:
                 await self._record(piece, outcome)
         except Fenced as error:
-            self.log("debug", "work was taken over", item=piece.claim.item, id=piece.id, why=str(error))
+            self.log("debug", "work was taken over", stage=piece.lane.name, why=str(error), **{piece.claim.item: piece.id})
         except (StoreError, NoSpace) as error:
             self.log("error", "the state could not be written", why=str(error), hint=error.hint)
             await asyncio.sleep(1.0)
@@ -276,7 +288,7 @@ class Worker:
         except QavixWatchError as error:
             return self._of_error(piece, error)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not lose a person's work; it is tried again and told
-            self.log("error", "unexpected error", stage=piece.lane.name, item=piece.claim.item, id=piece.id, exc_info=True)
+            self.log("error", "unexpected error", stage=piece.lane.name, exc_info=True, **{piece.claim.item: piece.id})
             return Retry(f"an unexpected error: {type(error).__name__}: {error}")
         if piece.lane.stopped_by & {"offline"}:
             self._failures = 0
@@ -332,8 +344,8 @@ class Worker:
         done = isinstance(outcome, Done)
         level = "warning" if not done else "info" if piece.lane.name in TOLD else "debug"
         to = str(outcome.to) if isinstance(outcome, Done) else type(outcome).__name__.lower()
-        about = {name: getattr(piece.row, name) for name in ("path", "canonical", "task_id") if getattr(piece.row, name, None)}
-        self.log(level, piece.lane.name, item=piece.claim.item, id=piece.id, to=to, why=outcome.why, **about)
+        about = {name: getattr(piece.row, column) for name, column in ABOUT.items() if getattr(piece.row, column, None)}
+        self.log(level, piece.lane.name, new=to, why=outcome.why, **{piece.claim.item: piece.id}, **about)
 
     def _write(self, tx: Tx, piece: Piece, outcome: Outcome, now: float, jitter: float) -> bool:
         claim, row = piece.claim, piece.row
@@ -366,7 +378,7 @@ class Worker:
         tries = row.tries + 1
         longest, first = self.rules.longest_retry_seconds, self.rules.first_retry_seconds
         pause = max(outcome.after, backoff.pause(tries, jitter, first=first, longest=longest))
-        if row.waited + pause > self.rules.give_up_after_seconds and piece.lane.name not in {"deliver", "archive", "follow"}:
+        if row.waited + pause > self.rules.give_up_after_seconds and piece.lane.name not in NEVER_GIVEN_UP:
             _fail(tx, piece.claim, f"given up after {tries} tries: {outcome.why}", now)
             return
         fields = {"tries": tries, "waited": row.waited + pause, "reason": outcome.why, **outcome.fields}

@@ -49,8 +49,8 @@ def moment(at: float, *, now: float | None = None) -> str:
     return f"{when:%H:%M:%S}" if same_day else f"{when:%Y-%m-%d %H:%M:%S}"
 
 
-def credits(amount: float | None) -> str:  # noqa: A001 - the service's own word for its money
-    """Money: `1 credit`, `1,234 credits`; a dash for what is not known."""
+def money(amount: float | None) -> str:
+    """Credits: `1 credit`, `1,234 credits`; a dash for what is not known."""
     if amount is None:
         return "–"
     number = f"{amount:,.2f}".rstrip("0").rstrip(".")

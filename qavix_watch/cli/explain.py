@@ -34,7 +34,9 @@ def explain(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a folder's name means, and what it costs a minute where there is an API key.
+    """Say what a folder's name means.
+
+    With an API key also what it costs a minute; it works without one, too.
 
     Example: qavix-watch explain "dub en to es"
     """
@@ -184,11 +186,11 @@ def _option(key: str, value: object) -> str:
 
 def _price(facts: Row) -> str:
     """Each target has a price of its own."""
-    from qavix_watch.cli.amounts import credits
+    from qavix_watch.cli.amounts import money
 
     if facts["price_note"]:
         return f"not known ({facts['price_note'].rstrip('.')})"
     if facts["credits_per_minute"] is not None:
-        return f"{credits(facts['credits_per_minute'])} a minute"
+        return f"{money(facts['credits_per_minute'])} a minute"
     known = [(target["name"], target["credits_per_minute"]) for target in facts["targets"]]
-    return "; ".join(f"{name}: {credits(price)} a minute" if price is not None else f"{name}: not known" for name, price in known)
+    return "; ".join(f"{name}: {money(price)} a minute" if price is not None else f"{name}: not known" for name, price in known)

@@ -58,7 +58,7 @@ def _table(rows: Sequence[Row]) -> RenderableType:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from qavix_watch.cli.amounts import credits
+    from qavix_watch.cli.amounts import money
     from qavix_watch.cli.board import STYLES
     from qavix_watch.cli.context import plain
 
@@ -66,14 +66,12 @@ def _table(rows: Sequence[Row]) -> RenderableType:
     for title in ("ID", "State"):
         table.add_column(title, no_wrap=True)
     for title in ("Order", "File", "About it"):
-        table.add_column(title, overflow="ellipsis", no_wrap=True, ratio=None)
+        table.add_column(title, overflow="ellipsis", no_wrap=True)
     table.add_column("Credits", justify="right", no_wrap=True)
     for row in rows:
-        cost = row["credits_used"] if row["credits_used"] is not None else row["credits_estimated"]
         style = STYLES.get(row["state"], "")
-        table.add_row(
-            row["id"], plain(row["state"], style), plain(_asked(row)), plain(_file(row)), plain(_about(row)), plain(credits(cost).split()[0])
-        )
+        texts = (_asked(row), _file(row), _about(row), money(_cost(row)).split()[0])
+        table.add_row(row["id"], plain(row["state"], style), *map(plain, texts))
     return table
 
 
@@ -86,6 +84,12 @@ def _asked(row: Row) -> str:
 def _file(row: Row) -> str:
     names = [drop["path"].rsplit("/", 1)[-1] for drop in row["drops"]]
     return (names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")) if names else ""
+
+
+def _cost(row: Row) -> float | None:
+    """What it cost, or is thought to cost."""
+    cost: float | None = row["credits_estimated"] if row["credits_used"] is None else row["credits_used"]
+    return cost
 
 
 def _about(row: Row) -> str:
@@ -139,7 +143,7 @@ def _find(look: View | None, number: str) -> Row:
 def _facts(row: Row) -> RenderableType:
     from rich.table import Table
 
-    from qavix_watch.cli.amounts import credits, size
+    from qavix_watch.cli.amounts import size
     from qavix_watch.cli.board import STYLES
     from qavix_watch.cli.context import plain
 
@@ -149,8 +153,7 @@ def _facts(row: Row) -> RenderableType:
         ("Error" if row["state"] in {"failed", "held"} else "Reason", row["error"]),
         ("Task", row["task_id"]),
         ("Progress", f"{row['progress']} %" if row["progress"] is not None and row["state"] == "processing" else None),
-        ("Estimated", credits(row["credits_estimated"]) if row["credits_estimated"] is not None else None),
-        ("Used", credits(row["credits_used"]) if row["credits_used"] is not None else None),
+        ("Cost", _price(row)),
         ("Key", row["key"]),
         *(("File", f"{drop['path']}  ({drop['state']})") for drop in row["drops"]),
         *(("Result", f"{result['path']}  ({result['kind']}, {size(result['bytes'])})") for result in row["results"]),
@@ -163,6 +166,14 @@ def _facts(row: Row) -> RenderableType:
         if text:
             table.add_row(label, plain(text))
     return table
+
+
+def _price(row: Row) -> str:
+    from qavix_watch.cli.amounts import money
+
+    if _cost(row) is None:
+        return ""
+    return money(_cost(row)) if row["credits_used"] is not None else f"about {money(_cost(row))}"
 
 
 def _history(events: Sequence[Row], now: float) -> RenderableType:

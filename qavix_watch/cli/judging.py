@@ -3,51 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from qavix_watch.cli.answers import Answer, Case, sentence
 from qavix_watch.cli.context import rules_of
 from qavix_watch.cli.inbox import judge_inbox
-from qavix_watch.core.layout import PARTS, name_of
+from qavix_watch.core.layout import PARTS, join, name_of
 from qavix_watch.core.naming import display
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qavix_watch.config import Settings
-    from qavix_watch.core.rules import Rules
     from qavix_watch.store.views import View
 
     Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What to say of a path. `state` is one word or two, `why` and `hint` are sentences; `jobs` as View.jobs() has them.
-
-    `where` is "inbox", "outbox", "archive", "failed", or "" for everything else. `earlier` are sentences on files that had the
-    same path before. `known` is False where there is nothing to say: no such file, and none was ever seen.
-    """
-
-    where: str
-    state: str
-    why: str
-    hint: str = ""
-    order: str | None = None
-    does: str | None = None
-    jobs: list[Row] = field(default_factory=list)
-    earlier: list[str] = field(default_factory=list)
-    known: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A path in question: absolute, and relative to the folder that it lies in."""
-
-    path: bytes
-    inside: bytes
-    rules: Rules
-    look: View | None
 
 
 def judge(path: bytes, settings: Settings, look: View | None) -> Answer:
@@ -63,7 +33,7 @@ def judge(path: bytes, settings: Settings, look: View | None) -> Answer:
     for folder, say in parts:
         inside = relative(path, folder)
         if inside is not None:
-            return say(Case(path, inside, rules, look))
+            return say(Case(join(folder, inside), inside, rules, look))
     return _elsewhere(path, settings)
 
 
@@ -124,7 +94,7 @@ def _put_away(case: Case, where: str, state: str, otherwise: str) -> Answer:
     reason = f"It could not be done: {found['reason']}" if state == "failed" and found["reason"] else otherwise
     dropped = display(case.rules.layout.in_inbox(found["path"]))
     return Answer(
-        where, state, f"{reason.rstrip('.')}. It was dropped as {dropped}.", hint, found["canonical"], jobs=case.look.jobs_of(found["id"])
+        where, state, f"{sentence(reason)} It was dropped as {dropped}.", hint, found["canonical"], jobs=case.look.jobs_of(found["id"])
     )
 
 

@@ -32,7 +32,9 @@ def sandbox(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Run a stand-in of the whole Qavix service on this machine: API, storage, results, callbacks. Ctrl-C ends it.
+    """Run a stand-in of the Qavix service.
+
+    The whole of it on this machine: API, storage, results and callbacks. Ctrl-C ends it.
 
     Example: qavix-watch sandbox --speed 10
     """

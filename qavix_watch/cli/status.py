@@ -30,7 +30,9 @@ def status(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Show the service, what stands still and why, the folders, and the work in hand.
+    """Show the service and its work in hand.
+
+    Also what stands still and what to do about it, the folders in words, and what waits for what.
 
     Example: qavix-watch status --watch
     """

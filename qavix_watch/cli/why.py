@@ -13,7 +13,7 @@ from qavix_watch.cli.options import Config, Json  # noqa: TC001 - typer reads th
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from qavix_watch.cli.judging import Answer
+    from qavix_watch.cli.answers import Answer
 
     Row = dict[str, Any]
 
@@ -23,7 +23,9 @@ def why(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is, was or will be done with a file, and why.
+    """Say what becomes of a file, and why.
+
+    It knows what is, was or will be done with any path, what that waits for, and which rule ignores it.
 
     Example: qavix-watch why "~/Qavix/inbox/dub en to es/clip.mp4"
     """

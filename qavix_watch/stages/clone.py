@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.lifecycle import JobState
 from qavix_watch.core.naming import display
-from qavix_watch.core.outcomes import Done, Fail, Hold, Later, Outcome
-from qavix_watch.errors import ApiError, InvalidRequest, ServiceFailed, Unreachable
+from qavix_watch.core.outcomes import Done, Hold, Later, Outcome
+from qavix_watch.errors import ApiError, InvalidRequest, Unreachable
+from qavix_watch.stages.answers import refused, unclear
 
 if TYPE_CHECKING:
     from qavix_watch.core.records import Drop, Job
@@ -41,16 +42,12 @@ async def clone(ports: Ports, hand: Hand, wanting: list[Drop], audio_url: str) -
     try:
         voice = await ports.api.voice_clone(audio_url, name)
     except InvalidRequest as error:
-        return Fail(f"the service refused it: {error}")
-    except ServiceFailed as error:
-        return Later(LOOK_SECONDS, f"no clear answer, asking List Voices: {error}")
-    except ApiError as error:
-        await ports.store.transaction("refused", lambda tx: tx.work.keep(hand.claim, {"posted": 0}))
+        return refused(job, error)
+    except (ApiError, Unreachable) as error:
+        if unclear(error):
+            return Later(LOOK_SECONDS, f"no clear answer, asking List Voices: {error}")
+        await ports.store.transaction("not taken", lambda tx: tx.work.keep(hand.claim, {"posted": 0}))
         raise error from None
-    except Unreachable as error:
-        if not error.maybe_done:
-            await ports.store.transaction("not sent", lambda tx: tx.work.keep(hand.claim, {"posted": 0}))
-        raise
     return made(ports, job, voice.voice_id, name, wanting)
 
 

@@ -16,6 +16,7 @@ from qavix_watch.core.outcomes import Done, Later, Outcome
 from qavix_watch.core.tasks import TaskType
 from qavix_watch.core.templates import templated
 from qavix_watch.errors import FileGone, FileUnreadable, NameRefused, NameTaken
+from qavix_watch.stages.sweep import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -175,7 +176,9 @@ def _free_one(ports: Ports, rules: Rules, result: Result, path: bytes) -> bool:
 def _place_all(ports: Ports, rules: Rules, hand: Hand, work: Work, names: Mapping[int, bytes]) -> list[Placed]:
     for folder in {parent(name) for name in names.values()}:
         ports.files.make_folder(join(rules.layout.outbox, folder), rules.layout.outbox)
-    return [_place(ports, rules, hand, work, result, names[result.id]) for result in work.results]
+    placed = [_place(ports, rules, hand, work, result, names[result.id]) for result in work.results]
+    tidy(ports.files, rules.layout)
+    return placed
 
 
 def _place(ports: Ports, rules: Rules, hand: Hand, work: Work, result: Result, name: bytes) -> Placed:

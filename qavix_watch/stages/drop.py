@@ -271,9 +271,9 @@ class Intake:
         def act(tx: Tx) -> dict[bytes, Known | None]:
             changes: dict[bytes, Known | None] = {}
             gone = {path: tx.work.get("drop", self._known[path].drop) for path in missing}
-            arrived = {_stat(found.stat): found for found in fresh if found.path not in self._known}
+            newcomers = {_stat(stat): path for path, stat in seen.files.items() if path not in self._known} if gone else {}
             for path, row in gone.items():
-                changes[path] = self._vanished(tx, row, arrived.get((row.size, row.mtime_ns, row.inode)), changes, now)
+                changes[path] = self._vanished(tx, row, newcomers.get((row.size, row.mtime_ns, row.inode)), changes, now)
             for found in fresh:
                 if found.path not in changes:
                     changes[found.path] = self._arrived(tx, found, now, due)
@@ -292,16 +292,20 @@ class Intake:
                 self._known[path] = known
 
     def _vanished(
-        self, tx: Tx, row: Drop, twin: Candidate | None, changes: dict[bytes, Known | None], now: float
+        self, tx: Tx, row: Drop, newcomer: bytes | None, changes: dict[bytes, Known | None], now: float
     ) -> Known | None:
-        """What the state knows of a path whose file is gone: None, unless it is only being put away just now."""
+        """What the state knows of a path whose file is gone: None, unless it is only being put away just now.
+
+        `newcomer`: where that very file lies now, if it was moved within the inbox, or its folder renamed.
+        """
         if row.state in DROP_AT_REST or row.detached:
             return None
         if row.state is DropState.ARCHIVING:
             return self._known[row.path]
-        if twin is not None and tx.drops.was_submitted(row.id):
-            tx.drops.moved(row.id, twin.path, twin.folder, now)
-            changes[twin.path] = Known(row.id, _stat(twin.stat), to_json(twin.order))
+        folder = None if newcomer is None else self._layout.order_folder(newcomer)
+        if newcomer is not None and folder is not None and tx.drops.was_submitted(row.id):
+            tx.drops.moved(row.id, newcomer, folder, now)
+            changes[newcomer] = Known(row.id, (row.size, row.mtime_ns, row.inode), row.order_json)
             return None
         tx.drops.vanished(row.id, now)
         return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.records import Job, Result
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import Download
-    from qavix_watch.ports import Hand, Ports
+    from qavix_watch.ports import Hand, Ports, Sink
     from qavix_watch.ports.state import Tx
 
 HEAD_BYTES = 4096
@@ -109,11 +109,9 @@ def _room(ports: Ports, rules: Rules, need: int = 0) -> Brake | None:
 
 def _download(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str) -> Fetched:
     job: Job = hand.row
-    ports.files.make_folder(rules.layout.parts, rules.layout.outbox)
     stem = join(rules.layout.parts, f"{job.id}.{kind}.{job.fence}".encode())
     part, notes = stem + b".part", stem + b".head"
-    _go_on_with(ports, rules, f"{job.id}.{kind}.".encode(), stem)
-    sink = ports.files.append(part)
+    sink = _open(ports, rules, f"{job.id}.{kind}.".encode(), stem)
     try:
         came = ports.transfers.download(
             url, sink, _read_head(ports, notes), lambda head: _write_head(ports, notes, head), hand.meter("downloading"),
@@ -124,9 +122,20 @@ def _download(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str) -> Fe
     return _checked(ports, rules, hand, kind, url, part, notes, came)
 
 
+def _open(ports: Ports, rules: Rules, prefix: bytes, stem: bytes) -> Sink:
+    """The part that grows; a delivery that ends just now may take away the folder of parts under our hands."""
+    while True:
+        ports.files.make_folder(rules.layout.parts, rules.layout.outbox)
+        try:
+            _go_on_with(ports, rules, prefix, stem)
+            return ports.files.append(stem + b".part")
+        except FileGone:
+            ports.roots.check()
+
+
 def _go_on_with(ports: Ports, rules: Rules, prefix: bytes, stem: bytes) -> None:
     """What an earlier try of this job left is gone on with, under a name of our own: whoever was fenced out keeps its hands off it."""
-    names = sorted(name for name in ports.files.listdir(rules.layout.parts) if name.startswith(prefix))
+    names = sorted((name for name in ports.files.listdir(rules.layout.parts) if name.startswith(prefix)), key=lambda name: (len(name), name))
     for name in names:
         if name.endswith(b".whole"):
             ports.files.remove(join(rules.layout.parts, name))  # it was never recorded, or is no longer what was recorded

@@ -41,7 +41,7 @@ async def settle(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     try:
         seen = await ports.blocking(_look, ports, path, now - drop.changed_at)
     except FileGone:
-        return await _gone(ports)
+        return await _gone(ports, rules)
     if not drop.stat_is(seen.stat):
         return _changed(seen.stat, now, rules)
     if seen.stat.size == 0:
@@ -61,9 +61,10 @@ def _look(ports: Ports, path: bytes, quiet: float) -> Seen:
     return Seen(stat, look)
 
 
-async def _gone(ports: Ports) -> Outcome:
+async def _gone(ports: Ports, rules: Rules) -> Outcome:
+    """The inbox is looked at as a whole elsewhere; only that look says what an absence means."""
     await ports.blocking(ports.roots.check)
-    return Done(DropState.GONE, "taken out", {"ended_at": ports.clock.now()}, due=None)
+    return Later(rules.rescan_seconds, "it is not there any more")
 
 
 def _changed(stat: Stat, now: float, rules: Rules) -> Outcome:

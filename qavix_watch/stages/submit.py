@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.identity import task_name
 from qavix_watch.core.lifecycle import ContentState, JobState
-from qavix_watch.core.outcomes import Done, Fail, Outcome, Retry
+from qavix_watch.core.outcomes import Done, Later, Outcome, Retry
 from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
-from qavix_watch.errors import ApiError, FileGone, FileUnreadable, InvalidRequest, NotFound, ServiceFailed
+from qavix_watch.errors import ApiError, FileGone, FileUnreadable, InvalidRequest, NotFound, Unreachable
+from qavix_watch.stages.answers import refused, unclear
 from qavix_watch.stages.clone import clone
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ async def submit(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     wanting: list[Drop] = await ports.store.transaction("who wants it", lambda tx: tx.drops.wanting(job.id))
     if not job.posted and not await ports.blocking(_still_there, ports, rules, wanting):
         await ports.blocking(ports.roots.check)
-        return Done(JobState.CANCELLED, "taken out before it was submitted", {"ended_at": ports.clock.now()}, due=None)
+        return Later(rules.settle_seconds, "its file is not there any more")
     urls = await _links(ports, job)
     if isinstance(urls, (Done, Retry)):
         return urls
@@ -41,13 +42,12 @@ async def submit(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     try:
         task = await ports.api.create_task(job.operation, body)
     except InvalidRequest as error:
-        return _refused(job, error)
-    except ServiceFailed:
-        raise
-    except ApiError as error:
-        await ports.store.transaction("refused", lambda tx: tx.work.keep(hand.claim, {"posted": 0}))
+        return refused(job, error)
+    except (ApiError, Unreachable) as error:
+        if not unclear(error):  # what an earlier POST did is as unclear as it was
+            await ports.store.transaction("not taken", lambda tx: tx.work.keep(hand.claim, {"posted": job.posted}))
         raise error from None
-    return _accepted(ports, task)
+    return _accepted(ports, rules, task)
 
 
 def _still_there(ports: Ports, rules: Rules, wanting: list[Drop]) -> bool:
@@ -112,26 +112,7 @@ def _first_body(rules: Rules, job: Job) -> dict[str, Any]:
     return {**body, "idempotency_key": job.key}
 
 
-def _refused(job: Job, error: InvalidRequest) -> Outcome:
-    """What the service says of a URL may be cured by a new one, once by asking for it and once by a new upload."""
-    if not error.param.endswith("_url") or error.param == "callback_url" or job.reuploads >= 2:
-        return Fail(f"the service refused it: {error}")
-
-    def renew(tx: Tx) -> None:
-        for sha256 in job.inputs:
-            content = tx.contents.find(sha256)
-            if content is not None and content.url is not None:
-                tx.contents.renewed(sha256, content.url, 0.0)
-
-    def forget(tx: Tx) -> None:
-        for sha256 in job.inputs:
-            tx.contents.forgotten(sha256, 0.0, "the service did not accept its URL")
-
-    fields = {"reuploads": job.reuploads + 1, "posted": 0}
-    return Done(JobState.SUBMITTING, str(error), fields, also=renew if job.reuploads == 0 else forget)
-
-
-def _accepted(ports: Ports, task: CreatedTask) -> Outcome:
+def _accepted(ports: Ports, rules: Rules, task: CreatedTask) -> Outcome:
     now = ports.clock.now()
     fields = {
         "task_id": task.task_id,
@@ -140,6 +121,10 @@ def _accepted(ports: Ports, task: CreatedTask) -> Outcome:
         "credits_estimated": task.estimated_credits,
         "submitted_at": now,
     }
-    return Done(JobState.PROCESSING, f"the service has it as task {task.task_id}", fields, due=None)
+
+    def soon(tx: Tx) -> None:
+        tx.house.hurry("follow", now + rules.poll_min_seconds)
+
+    return Done(JobState.PROCESSING, f"the service has it as task {task.task_id}", fields, also=soon, due=None)
 
 

@@ -100,7 +100,6 @@ async def _unlike(ports: Ports, rules: Rules, source: Source, why: str) -> Outco
     try:
         stat = await ports.blocking(ports.files.stat, source.path)
     except FileGone:
-        await ports.store.transaction("taken out", lambda tx: tx.drops.vanished(source.drop, now))
         return Retry(why)
     due = now + rules.settle_seconds
     await ports.store.transaction("changed", lambda tx: tx.drops.changed(source.drop, stat, now, due, "it changed while it was uploaded"))

@@ -63,7 +63,7 @@ class View:
     def drops_at(self, path: bytes) -> list[Row]:
         """Every drop that was made from this path (relative to the inbox), the newest first."""
         return self._all(
-            "SELECT id, state, canonical, reason, held, detached, created_at, ended_at FROM drops"
+            "SELECT id, state, canonical, reason, held, detached, target, created_at, ended_at FROM drops"
             " WHERE account = ? AND path = ? ORDER BY id DESC", path,
         )
 

@@ -173,11 +173,13 @@ class Work:
         return min((due for due in found if due is not None), default=None)
 
     def rescue(self, now: float, longest: float) -> int:
-        """At a start: end every lease of this node's dead predecessors, and clamp due times that a wrong clock made. Gives the leases."""
+        """At a start: end every lease of this node's dead predecessors, whose work is due at once, and clamp due times that a wrong
+        clock made. Gives the leases.
+        """
         freed = 0
         for kind in KINDS.values():
             freed += self._connection.execute(
-                f"UPDATE {kind.table} SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL"
+                f"UPDATE {kind.table} SET owner = NULL, lease_until = NULL, due = min(due, ?) WHERE owner IS NOT NULL", (now,)
             ).rowcount
             self.clamp(kind.table, now, longest)
         return freed

@@ -1,0 +1,81 @@
+"""What the state knows of a dropped file, in sentences."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from qavix_watch.cli.amounts import moment
+from qavix_watch.cli.answers import Answer, sentence
+from qavix_watch.cli.board import STATES
+from qavix_watch.core.lifecycle import DROP_LIVE
+from qavix_watch.core.naming import display
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qavix_watch.cli.answers import Case
+
+    Row = dict[str, Any]
+
+_AT_ITS_PATH = {*DROP_LIVE, "kept", "failed", "ignored"}
+_NEXT = {
+    "waiting": "It waits until it is complete.",
+    "settled": "It is complete; its content is read next.",
+    "fingerprinted": "Its content is known; its jobs are made next.",
+    "delivering": "It is being worked on.",
+    "archiving": "Everything that could be delivered is there; the original is put away next.",
+    "archived": "It was done, and the original was put away.",
+    "kept": "It was done, and the original stays where it is.",
+    "deleted": "It was done, and the original was removed.",
+    "failed": "It could not be done.",
+    "ignored": "It is left alone.",
+    "gone": "It was taken out before anything was submitted, so nothing was paid.",
+}
+_WORDS = {"settled": "waiting", "fingerprinted": "waiting", "archived": "done", "kept": "done", "deleted": "done", "gone": "taken out"}
+
+
+def current(rows: Sequence[Row]) -> Row | None:
+    """The drop whose file should lie at the path now; None where all of them are of the past."""
+    return next((row for row in rows[:1] if not row["detached"] and row["state"] in _AT_ITS_PATH), None)
+
+
+def about(case: Case, row: Row, rows: Sequence[Row]) -> Answer:
+    """What became of a drop, or what it waits for. `rows` are all drops that had its path, the newest first."""
+    assert case.look is not None
+    jobs = case.look.jobs_of(row["id"])
+    live = row["state"] in DROP_LIVE
+    brakes = case.look.status()["brakes"] if live else []
+    why = [_why(row), *(sentence(f"Work stands still: {brake['why']}") for brake in brakes)]
+    hint = next((sentence(brake["hint"]) for brake in brakes if brake["hint"]), "")
+    if row["state"] == "failed":
+        hint = "To try it again, drag it back into its folder in the inbox."
+    earlier = [told(one) for one in rows if one["id"] != row["id"]]
+    return Answer("inbox", _state(row, jobs), " ".join(why), hint, row["canonical"], jobs=jobs, earlier=earlier)
+
+
+def _state(row: Row, jobs: Sequence[Row]) -> str:
+    """One word: that of the job which is least far, where there are jobs at work."""
+    state = str(row["state"])
+    if row["held"] and state in DROP_LIVE:
+        return "held"
+    if state == "delivering" and jobs:
+        return min((str(job["state"]) for job in jobs), key=STATES.index)
+    return _WORDS.get(state, state)
+
+
+def _why(row: Row) -> str:
+    if row["held"] and row["state"] in DROP_LIVE:
+        return f"It is held for a person: {sentence(row['held'])}"
+    usual = _NEXT[row["state"]]
+    if row["state"] in {"waiting", "settled", "fingerprinted"} and row["reason"]:
+        return f"It waits: {sentence(row['reason'])}"
+    if row["state"] in {"failed", "ignored"} and row["reason"]:
+        return f"{usual[:-1]}: {sentence(row['reason'])}"
+    return usual + (f" It lies at {display(row['target'])} now." if row["target"] and row["state"] == "archived" else "")
+
+
+def told(row: Row) -> str:
+    """One drop of the past, on one line."""
+    at = row["ended_at"] or row["created_at"]
+    return f"{moment(at, now=time.time())} ({row['canonical']}): {_why(row)}"
