@@ -300,17 +300,15 @@ def _begin(settings: Settings, store: Store, ports: Ports, rules: Rules, places:
     """What a start does before anything runs: leases of the dead end, their temporary files go."""
     now = ports.clock.now()
 
-    node = f"{socket.gethostname()} {_boot()}"
-
-    def begin(tx: Any) -> tuple[str, set[bytes]]:
-        before = tx.house.started(os.getpid(), node, settings.source or "", now)
+    def begin(tx: Any) -> tuple[bool, set[bytes]]:
+        same_boot = tx.house.started(os.getpid(), socket.gethostname(), _boot(), settings.source or "", now)
         for folder, held in places.items():
             tx.house.place(held.marker.id, folder, held.marker.starts)
         tx.work.rescue(now, rules.longest_retry_seconds)
-        return before, tx.jobs.staged()
+        return same_boot, tx.jobs.staged()
 
-    before, staged = store.now("start", begin)
-    sweep(ports.files, rules.layout, {join(rules.layout.outbox, path) for path in staged}, resume=before == node)
+    same_boot, staged = store.now("start", begin)
+    sweep(ports.files, rules.layout, {join(rules.layout.outbox, path) for path in staged}, resume=same_boot)
 
 
 def _boot() -> str:

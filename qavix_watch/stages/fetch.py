@@ -135,7 +135,8 @@ def _open(ports: Ports, rules: Rules, prefix: bytes, stem: bytes) -> Sink:
 
 def _go_on_with(ports: Ports, rules: Rules, prefix: bytes, stem: bytes) -> None:
     """What an earlier try of this job left is gone on with, under a name of our own: whoever was fenced out keeps its hands off it."""
-    names = sorted((name for name in ports.files.listdir(rules.layout.parts) if name.startswith(prefix)), key=lambda name: (len(name), name))
+    names = [name for name in ports.files.listdir(rules.layout.parts) if name.startswith(prefix)]
+    names.sort(key=lambda name: (len(name), name))
     for name in names:
         if name.endswith(b".whole"):
             ports.files.remove(join(rules.layout.parts, name))  # it was never recorded, or is no longer what was recorded

@@ -19,15 +19,16 @@ class House:
         self._account = account
         self._work = work
 
-    def started(self, pid: int, node: str, config: str, now: float) -> str:
-        """This process serves the state now. Gives the node of the one before, "" where there was none."""
-        before = self._connection.execute("SELECT node FROM service").fetchone()
+    def started(self, pid: int, node: str, boot: str, config: str, now: float) -> bool:
+        """This process serves the state now. Whether the one before ran on the same host since its start (`boot` changes with it)."""
+        before = self._connection.execute("SELECT node, boot FROM service").fetchone()
         self._connection.execute("DELETE FROM progress")
         self._connection.execute("DELETE FROM troubles")
         self._connection.execute(
-            "INSERT OR REPLACE INTO service (id, pid, node, started_at, config, ready) VALUES (1, ?, ?, ?, ?, 0)", (pid, node, now, config)
+            "INSERT OR REPLACE INTO service (id, pid, node, boot, started_at, config, ready) VALUES (1, ?, ?, ?, ?, ?, 0)",
+            (pid, node, boot, now, config),
         )
-        return "" if before is None else str(before[0])
+        return before is not None and tuple(before) == (node, boot)
 
     def ready(self) -> None:
         """The first scan is done."""

@@ -104,7 +104,7 @@ CREATE TABLE progress (
 
 CREATE TABLE places (id TEXT PRIMARY KEY, path BLOB NOT NULL, starts INTEGER NOT NULL);
 CREATE TABLE service (
-    id INTEGER PRIMARY KEY CHECK (id = 1), pid INTEGER NOT NULL, node TEXT NOT NULL, started_at REAL NOT NULL,
+    id INTEGER PRIMARY KEY CHECK (id = 1), pid INTEGER NOT NULL, node TEXT NOT NULL, boot TEXT NOT NULL, started_at REAL NOT NULL,
     config TEXT NOT NULL, ready INTEGER NOT NULL);
 CREATE TABLE troubles (name TEXT PRIMARY KEY, at REAL NOT NULL, text TEXT NOT NULL);
 CREATE TABLE folders (place TEXT NOT NULL, path BLOB NOT NULL, canonical TEXT, words TEXT, problem TEXT, PRIMARY KEY (place, path));

@@ -49,7 +49,7 @@ class View:
     def status(self) -> Row:
         """Who serves the state, brakes, troubles, counts, folders, and the work in hand with its progress."""
         rows = [*self._waiting(), *self._jobs()]
-        service = self._one("SELECT pid, node, started_at, config, ready FROM service")
+        service = self._one("SELECT pid, node, started_at, config, ready FROM service WHERE pid > 0")
         return {
             "service": service,
             "brakes": self._all("SELECT name, scope, since, why, hint, until FROM brakes WHERE account = ? AND state = 'on'"),

@@ -289,7 +289,7 @@ def test_a_file_without_the_right_to_read_it_waits_and_comes_through_with_it(
     here.start()
     wait_for(says(here, "Could not read"), what="the drop to say that it cannot be read")
     here.drop(ORDER, "other.mp4", other)
-    wait_for(lambda: here.results() == [f"{ORDER}/other.es.mp4"], 20, f"the other one to come out {here.log.read_text()}")
+    wait_for(lambda: here.results() == [f"{ORDER}/other.es.mp4"], 60, "the other one to come out")
     assert submitted() == [sha256_of(other)]
     closed.chmod(0o644)
     here.rest(2)

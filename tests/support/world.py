@@ -90,6 +90,7 @@ class World:
         self.ports = Ports(
             self.clock, SystemChance(), Disk(), media, self.client, self.transfers, roots, self.store, self.threads
         )
+        self.act(lambda tx: tx.house.duty("follow", self.clock.now()))
         self.worker = self.new_worker()
         self.intake = self.new_intake()
 
@@ -224,7 +225,7 @@ class World:
                 return
             if not worked:
                 time.sleep(0.05)  # the sandbox works at the tasks in real time
-            self.later(5 if not worked else 1)
+            self.later(1 if worked else 5)
         raise AssertionError(f"still open: {self.open_work()}")
 
     # What there is
