@@ -14,6 +14,7 @@
     │   ├── NameTaken                a rename that must not replace found the name in use
     │   └── NoSpace                  the filesystem is full, or out of inodes or quota
     ├── MediaError                   media facts could not be read
+    │   └── NoMediaReader            not of any file: what reads them does not start here
     ├── ApiError                     the service answered, and not with success
     │   ├── AuthenticationRefused    401 authentication_error
     │   ├── InvalidRequest           400 validation_error
@@ -115,6 +116,10 @@ class NoSpace(FileError):
 
 class MediaError(QavixWatchError):
     """Media facts could not be read: the reader died on the file, or took too long."""
+
+
+class NoMediaReader(MediaError):
+    """What reads media facts does not start on this host; that says nothing of any file."""
 
 
 class ApiError(QavixWatchError):

@@ -18,6 +18,7 @@ from qavix_watch.errors import (
     FileError,
     InsufficientCredits,
     MediaError,
+    NoMediaReader,
     NoSpace,
     QavixWatchError,
     RateLimited,
@@ -313,6 +314,8 @@ class Worker:
                 return Retry(said)
             case Unreachable() | ServiceFailed():
                 return self._network(error)
+            case NoMediaReader():
+                return Later(UNREADABLE_SECONDS, said)
             case MediaError():
                 return Hold(said)
             case FileError():

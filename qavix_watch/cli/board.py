@@ -79,10 +79,10 @@ def _facts(status: Row, now: float) -> RenderableType:
 
 def _service(status: Row, now: float) -> Text:
     service, running = status["service"], status["running"]
-    if service is None:
+    if service is None or not service["pid"]:
         return plain("not running; `qavix-watch run` starts it", "yellow")
     began = f"{amounts.moment(service['started_at'], now=now)}, {amounts.ago(service['started_at'], now)}"
-    who = f"process {service['pid']} on {service['node']}"
+    who = f"process {service['pid']} on {service['node'].partition(' ')[0]}"
     if running is False:
         return plain(f"not running: {who} (begun {began}) ended without a word; `qavix-watch run` goes on where it was", "red")
     if running is None:
@@ -132,7 +132,7 @@ def short(path: str) -> str:
 def _folders(folders: Sequence[Row]) -> RenderableType | None:
     """The order folders in words. Of a folder that is not understood, what lies below it is not told again."""
     problems = {row["name"] for row in folders if row["problem"]}
-    rows = [row for row in folders if not _above(row["name"]) & problems]
+    rows = [row for row in folders if row["name"] and not _above(row["name"]) & problems]
     if not rows:
         return None
     table = Table.grid(padding=(0, 2))

@@ -46,7 +46,7 @@ def about(case: Case, row: Row, rows: Sequence[Row]) -> Answer:
     jobs = case.look.jobs_of(row["id"])
     live = row["state"] in DROP_LIVE
     brakes = case.look.status()["brakes"] if live else []
-    why = [_why(row), *(sentence(f"Work stands still: {brake['why']}") for brake in brakes)]
+    why = [_why(row), *(f"Work stands still: {brake['why'].rstrip('.')}." for brake in brakes)]
     hint = next((sentence(brake["hint"]) for brake in brakes if brake["hint"]), "")
     if row["state"] == "failed":
         hint = "To try it again, drag it back into its folder in the inbox."
@@ -66,12 +66,12 @@ def _state(row: Row, jobs: Sequence[Row]) -> str:
 
 def _why(row: Row) -> str:
     if row["held"] and row["state"] in DROP_LIVE:
-        return f"It is held for a person: {sentence(row['held'])}"
+        return f"It is held for a person: {row['held'].rstrip('.')}."
     usual = _NEXT[row["state"]]
     if row["state"] in {"waiting", "settled", "fingerprinted"} and row["reason"]:
-        return f"It waits: {sentence(row['reason'])}"
+        return sentence(row["reason"] if row["reason"].startswith("it ") else f"it waits: {row['reason']}")
     if row["state"] in {"failed", "ignored"} and row["reason"]:
-        return f"{usual[:-1]}: {sentence(row['reason'])}"
+        return f"{usual[:-1]}: {row['reason'].rstrip('.')}."
     return usual + (f" It lies at {display(row['target'])} now." if row["target"] and row["state"] == "archived" else "")
 
 

@@ -14,6 +14,7 @@ from qavix_watch.core import pairing
 from qavix_watch.core.ignore import is_companion, media_kind, rule_against, shadowed
 from qavix_watch.core.layout import folders_down, join, name_of, parent
 from qavix_watch.core.naming import display, split_name
+from qavix_watch.core.tasks import MediaKind
 from qavix_watch.errors import FileError, FileGone, OrderError
 from qavix_watch.fs.disk import Disk
 from qavix_watch.stages.notes import wrong_kind
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
+_NOUN = {
+    MediaKind.VIDEO: "a video", MediaKind.AUDIO: "a sound file", MediaKind.IMAGE: "a picture", MediaKind.TEXT: "a plain text file (.txt)",
+}  # fmt: skip
 _MAKE_ONE = "Make an order folder in the inbox, for example `dub en to es`, and move it in."
 _AWAY = "The inbox has no marker: it was never prepared, or its disk or share is not there."
 _PREPARE = "Run `qavix-watch init`, or mount what belongs there."
@@ -116,10 +120,10 @@ def _under(case: Case, stat: Stat, folder: bytes, order: Order) -> tuple[str, st
         shared = pairing.SHARED[kind].decode()
         return "partner", f"It is no work by itself: it goes with the video of its name, or with each if it is called “{shared}”.", ""
     if wrong_kind(case.inside, order, case.rules):
-        return "left alone", f"`{spec.word}` takes a file of another kind: {spec.main.value}.", "Move it to a folder for its kind of work."
+        return "left alone", f"`{spec.word}` takes {_NOUN[spec.main]}, and this is something else.", "Move it to a folder for its kind of work."
     if is_companion(name):
         return "left alone", "Such files lie beside media as a matter of course; they are no work.", ""
-    return "left alone", f"By its name it is no {spec.main.value} file, and nothing else is worked on here.", ""
+    return "left alone", f"`{spec.word}` takes {_NOUN[spec.main]}, and by its name this is none.", ""
 
 
 def _to_come(case: Case, folder: bytes, order: Order) -> tuple[str, str, str]:

@@ -150,7 +150,7 @@ def _facts(row: Row) -> RenderableType:
     said = [
         ("Job" if row["id"].isdecimal() else "Drop", row["id"]),
         ("Order", _asked(row)),
-        ("Error" if row["state"] in {"failed", "held"} else "Reason", row["error"]),
+        ("Error" if row["state"] == "failed" else "Reason", row["error"]),
         ("Task", row["task_id"]),
         ("Progress", f"{row['progress']} %" if row["progress"] is not None and row["state"] == "processing" else None),
         ("Cost", _price(row)),

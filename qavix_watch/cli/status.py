@@ -71,11 +71,17 @@ def look_at(settings: Settings) -> Row:
 
 
 def is_running(service: Mapping[str, Any] | None) -> bool | None:
-    """Whether the process that serves the state is alive; None where that cannot be seen from this host."""
-    if service is None:
+    """Whether the process that serves the state is alive; None where that cannot be seen from this host.
+
+    `service` is its row: `pid` (0 where it was stopped) and `node`, the host's name and the id of its boot.
+    """
+    if service is None or not service["pid"]:
         return False
-    if service["node"] != socket.gethostname():
+    host, _, boot = service["node"].partition(" ")
+    if host != socket.gethostname():
         return None
+    if boot and boot != _boot():
+        return False
     try:
         os.kill(service["pid"], 0)
     except ProcessLookupError:
@@ -83,6 +89,15 @@ def is_running(service: Mapping[str, Any] | None) -> bool | None:
     except PermissionError:
         return True
     return True
+
+
+def _boot() -> str:
+    """The id of this host's boot (random(4)): a number of a process means nothing after the next one."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def render(status: Mapping[str, Any], now: float | None = None) -> RenderableType:

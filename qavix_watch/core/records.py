@@ -88,6 +88,7 @@ class Content(Row):
     url: str | None
     url_expires: float | None
     uploads: int
+    priority: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +138,15 @@ class Job(Row):
         if self.text is not None:
             return ()
         return (self.main_sha256,) if self.partner_sha256 is None else (self.main_sha256, self.partner_sha256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTask:
+    """A job that the service works on, as far as following it needs to know."""
+
+    id: int
+    task_id: str
+    submitted_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.files import Facts
-from qavix_watch.errors import FileUnreadable, MediaError, Stopped
+from qavix_watch.errors import FileUnreadable, MediaError, NoMediaReader, Stopped
 from qavix_watch.fs.failures import file_error, refuse_zero, shown
 
 if TYPE_CHECKING:
@@ -212,8 +212,8 @@ def _environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": path, "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
 
 
-def _no_start(why: str) -> MediaError:
-    return MediaError(
+def _no_start(why: str) -> NoMediaReader:
+    return NoMediaReader(
         f"The reader of media facts does not start: {why}.",
         hint="Is pymediainfo installed? Try `python -m qavix_watch.fs.media_child 1000000000 10`.",
     )

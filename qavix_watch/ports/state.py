@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from qavix_watch.core.files import Stat
     from qavix_watch.core.lifecycle import DeliveryState, JobState
-    from qavix_watch.core.records import BrakeRow, Claim, Content, Delivery, Drop, Job, KnownVoice, Result, ResultFile
+    from qavix_watch.core.records import BrakeRow, Claim, Content, Delivery, Drop, Job, KnownVoice, OpenTask, Result, ResultFile
 
 
 class Work(Protocol):
@@ -102,7 +102,7 @@ class Contents(Protocol):
 
     def find(self, sha256: str) -> Content | None: ...
 
-    def want(self, sha256: str, now: float) -> None: ...
+    def want(self, sha256: str, priority: int, now: float) -> None: ...
 
     def forgotten(self, sha256: str, now: float, why: str) -> None: ...
 
@@ -124,7 +124,7 @@ class Jobs(Protocol):
 
     def waiting_for(self, sha256: str) -> list[Job]: ...
 
-    def in_state(self, *states: JobState) -> list[Job]: ...
+    def open_tasks(self) -> list[OpenTask]: ...
 
     def seen(self, number: int, status: str, progress: int | None) -> None: ...
 

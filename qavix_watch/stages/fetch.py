@@ -11,7 +11,7 @@ from qavix_watch.core.layout import join
 from qavix_watch.core.lifecycle import JobState
 from qavix_watch.core.outcomes import Brake, Done, Outcome, Retry
 from qavix_watch.core.service import ResultHead
-from qavix_watch.errors import FileError, FileGone, LinkExpired, MediaError, ResultBroken
+from qavix_watch.errors import FileError, FileGone, LinkExpired, MediaError, NoMediaReader, ResultBroken
 from qavix_watch.stages.follow import pack, unpack
 
 if TYPE_CHECKING:
@@ -151,6 +151,8 @@ def _go_on_with(ports: Ports, rules: Rules, prefix: bytes, stem: bytes) -> None:
 def _checked(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str, part: bytes, notes: bytes, came: Download) -> Fetched:
     try:
         extension = _kind_is_right(ports, kind, url, part, came)
+    except NoMediaReader:
+        raise
     except (ResultBroken, MediaError) as error:
         ports.files.remove(part)
         ports.files.remove(notes)

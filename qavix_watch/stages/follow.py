@@ -10,7 +10,7 @@ from qavix_watch.core.outcomes import Done, Fail, Later, Outcome, Retry
 from qavix_watch.errors import NotFound
 
 if TYPE_CHECKING:
-    from qavix_watch.core.records import Job
+    from qavix_watch.core.records import Job, OpenTask
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import Output, Task
     from qavix_watch.ports import Hand, Ports
@@ -26,14 +26,14 @@ LOST_SECONDS = 60.0
 async def follow(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     """One round: tasks that have left the open lists are asked for one by one, the others' progress is noted."""
     began = ports.clock.now()
-    ours: list[Job] = await ports.store.transaction("what is open", lambda tx: tx.jobs.in_state(JobState.PROCESSING))
+    ours: list[OpenTask] = await ports.store.transaction("what is open", lambda tx: tx.jobs.open_tasks())
     if not ours:
         return Later(rules.poll_max_seconds)
     listed: dict[str, Task] = {}
     complete = True
     for status in OPEN_STATUSES:
         complete = await _pages(ports, status, listed, len(ours)) and complete
-    left = [job for job in ours if job.task_id not in listed and complete and (job.submitted_at or began) < began]
+    left = [job for job in ours if job.task_id not in listed and complete and job.submitted_at < began]
     still = [(job.id, listed[job.task_id]) for job in ours if job.task_id in listed]
 
     def note(tx: Tx) -> None:
@@ -58,9 +58,9 @@ async def _pages(ports: Ports, status: str, listed: dict[str, Task], ours: int) 
     return False
 
 
-def _interval(ours: list[Job], now: float, rules: Rules) -> float:
+def _interval(ours: list[OpenTask], now: float, rules: Rules) -> float:
     """Young tasks are looked at often, old ones rarely: a tenth of the youngest one's age, within the bounds."""
-    youngest = min(now - (job.submitted_at or now) for job in ours)
+    youngest = min(now - job.submitted_at for job in ours)
     return min(rules.poll_max_seconds, max(rules.poll_min_seconds, (youngest - YOUNG_SECONDS) / 10))
 
 

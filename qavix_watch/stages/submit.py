@@ -96,7 +96,7 @@ def _upload_again(ports: Ports, job: Job, sha256: str, why: str) -> Done | Retry
 
     def ask(tx: Tx) -> None:
         tx.contents.forgotten(sha256, now, why)
-        tx.contents.want(sha256, now)
+        tx.contents.want(sha256, job.priority, now)
 
     return Done(JobState.UPLOADING, why, {"reuploads": job.reuploads + 1}, also=ask, due=None)
 

@@ -36,7 +36,7 @@ async def prepare(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
 
     def ask(tx: Tx) -> None:
         for sha256 in job.inputs:
-            tx.contents.want(sha256, now)
+            tx.contents.want(sha256, job.priority, now)
         advance(tx, job, now)
 
     return Done(JobState.UPLOADING, "waits for its contents", also=ask, due=None)
@@ -89,6 +89,11 @@ def _sent_whole(ports: Ports, hand: Hand, source: Source, grant: UploadGrant) ->
     try:
         sent = ports.transfers.upload(grant, reader, content.size, hand.meter("uploading"))
         after = reader.stat()
+    except GrantRefused:
+        # Storage refuses what has another digest than was announced: then it is the file that is not what it was.
+        if ports.files.fingerprint(source.path, hand.meter("comparing")).sha256 == content.sha256:
+            raise
+        return False
     finally:
         reader.close()
     return sent == content.sha256 and after.same_file(source.stat) and ports.files.stat(source.path).same_file(source.stat)

@@ -37,10 +37,11 @@ class Contents:
         ).fetchone()
         return None if row is None else read(Content, row)
 
-    def want(self, sha256: str, now: float) -> None:
-        """Have it uploaded, if the service does not hold it."""
+    def want(self, sha256: str, priority: int, now: float) -> None:
+        """Have it uploaded, if the service does not hold it, for a job of this priority."""
         content = self.find(sha256)
         if content is not None and content.state is not ContentState.STORED:
+            self._connection.execute("UPDATE contents SET priority = ? WHERE id = ? AND priority < ?", (priority, content.id, priority))
             self._work.wake("content", content.id, now)
 
     def forgotten(self, sha256: str, now: float, why: str) -> None:

@@ -6,7 +6,7 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.lifecycle import HELD_BY_ORDER, DeliveryState, JobState
-from qavix_watch.core.records import Delivery, Job, KnownVoice, Result, ResultFile
+from qavix_watch.core.records import Delivery, Job, KnownVoice, OpenTask, Result, ResultFile
 from qavix_watch.store.rows import bare, read
 
 if TYPE_CHECKING:
@@ -72,23 +72,24 @@ class Jobs:
     def waiting_for(self, sha256: str) -> list[Job]:
         """The jobs that wait until this content is uploaded."""
         rows = self._connection.execute(
-            "SELECT * FROM jobs WHERE account = ? AND state = 'uploading' AND ? IN (main_sha256, partner_sha256)", (self._account, sha256)
+            "SELECT * FROM jobs WHERE account = ? AND state = 'uploading' AND (main_sha256 = ? OR partner_sha256 = ?)",
+            (self._account, sha256, sha256),
         )
         return [read(Job, row) for row in rows]
 
-    def in_state(self, *states: JobState) -> list[Job]:
-        """Every job in one of these states."""
-        marks = ", ".join("?" * len(states))
+    def open_tasks(self) -> list[OpenTask]:
+        """Every task that the service has not ended yet, as far as we know."""
         rows = self._connection.execute(
-            f"SELECT * FROM jobs WHERE account = ? AND state IN ({marks}) ORDER BY id", (self._account, *map(bare, states))
+            "SELECT id, task_id, submitted_at FROM jobs WHERE account = ? AND state = 'processing' ORDER BY id", (self._account,)
         )
-        return [read(Job, row) for row in rows]
+        return [read(OpenTask, row) for row in rows]
 
     def seen(self, number: int, status: str, progress: int | None) -> None:
         """What List Tasks says of a task that is still open."""
         self._connection.execute(
-            "UPDATE jobs SET task_status = ?, progress = coalesce(?, progress) WHERE id = ? AND state = 'processing'",
-            (status, progress, number),
+            "UPDATE jobs SET task_status = ?, progress = coalesce(?, progress) WHERE id = ? AND state = 'processing'"
+            " AND (task_status IS NOT ? OR progress IS NOT coalesce(?, progress))",
+            (status, progress, number, status, progress),
         )
 
     def called_back(self, number: int, token: str, now: float) -> bool:

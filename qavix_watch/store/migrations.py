@@ -38,16 +38,18 @@ CREATE TABLE drops (
 CREATE UNIQUE INDEX drops_one_a_path ON drops (account, place, path)
     WHERE detached = 0 AND state IN ('waiting', 'settled', 'fingerprinted', 'delivering', 'archiving');
 CREATE INDEX drops_due ON drops (account, state, due) WHERE due IS NOT NULL;
+CREATE INDEX drops_next ON drops (account, due) WHERE due IS NOT NULL;
 CREATE INDEX drops_path ON drops (account, place, path);
 CREATE INDEX drops_content ON drops (account, sha256) WHERE sha256 IS NOT NULL;
 CREATE INDEX drops_partner ON drops (account, partner_sha256) WHERE partner_sha256 IS NOT NULL;
 
 CREATE TABLE contents (
     id INTEGER PRIMARY KEY, account INTEGER NOT NULL REFERENCES accounts, {_WORK},
-    sha256 TEXT NOT NULL, md5 TEXT NOT NULL, size INTEGER NOT NULL, kind TEXT NOT NULL, duration REAL,
+    sha256 TEXT NOT NULL, md5 TEXT NOT NULL, size INTEGER NOT NULL, kind TEXT NOT NULL, duration REAL, priority INTEGER NOT NULL DEFAULT 0,
     file_id TEXT, url TEXT, url_expires REAL, uploads INTEGER NOT NULL DEFAULT 0,
     UNIQUE (account, sha256));
 CREATE INDEX contents_due ON contents (account, state, due) WHERE due IS NOT NULL;
+CREATE INDEX contents_next ON contents (account, due) WHERE due IS NOT NULL;
 
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL REFERENCES accounts, {_WORK},
@@ -60,6 +62,7 @@ CREATE TABLE jobs (
     credits_estimated INTEGER, credits_used INTEGER, token TEXT NOT NULL, reuploads INTEGER NOT NULL DEFAULT 0,
     submitted_at REAL, created_at REAL NOT NULL, ended_at REAL);
 CREATE INDEX jobs_due ON jobs (account, state, due) WHERE due IS NOT NULL;
+CREATE INDEX jobs_next ON jobs (account, due) WHERE due IS NOT NULL;
 CREATE INDEX jobs_open ON jobs (account, state) WHERE state IN ('uploading', 'processing');
 CREATE INDEX jobs_identity ON jobs (account, identity, generation);
 CREATE INDEX jobs_main ON jobs (account, main_sha256);
@@ -70,6 +73,7 @@ CREATE TABLE deliveries (
     job INTEGER NOT NULL REFERENCES jobs, drop_id INTEGER NOT NULL REFERENCES drops, names_json TEXT,
     UNIQUE (job, drop_id));
 CREATE INDEX deliveries_due ON deliveries (account, state, due) WHERE due IS NOT NULL;
+CREATE INDEX deliveries_next ON deliveries (account, due) WHERE due IS NOT NULL;
 CREATE INDEX deliveries_drop ON deliveries (drop_id);
 
 CREATE TABLE results (

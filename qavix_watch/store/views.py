@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 import sqlite3
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+_READABLE = "Run this as the user of the service, or name another file with `state.path`."
+_SHOWN_AT_REST = ("done", "failed", "cancelled")
 _DONE_WITH = ("archived", "kept", "deleted", "failed", "gone", "ignored")
 
 
@@ -55,9 +57,13 @@ class View:
             "brakes": self._all("SELECT name, scope, since, why, hint, until FROM brakes WHERE account = ? AND state = 'on'"),
             "troubles": self._all("SELECT name, at, text FROM troubles", own=False),
             "counts": dict(Counter(row["state"] for row in rows)),
-            "folders": [self._folder(row) for row in self._all("SELECT path, canonical, words, problem FROM folders", own=False)],
+            "folders": [self._folder(row) for row in self._all("SELECT path, canonical, words, problem FROM folders ORDER BY path", own=False)],
             "in_hand": self._in_hand(rows),
-            "waiting_for": [{"path": row["drops"][0]["path"], "why": row["error"]} for row in rows if row["id"][0] == "d" and row["error"]],
+            "waiting_for": [
+                {"id": row["id"], "path": row["drops"][0]["path"], "why": row["error"]}
+                for row in rows
+                if row["error"] and row["drops"] and row["state"] not in _SHOWN_AT_REST
+            ],
         }
 
     def drops_at(self, path: bytes) -> list[Row]:
@@ -215,21 +221,34 @@ def _names(row: Row) -> str:
 @contextmanager
 def viewing(path: str, base_url: str, account: str, layout: Layout) -> Iterator[View | None]:
     """Look into the state at `path`; None where there is none yet. StateUnusable where it cannot be read."""
-    if not Path(path).exists():
+    try:
+        connection = _opened(path)
+    except FileNotFoundError:
         yield None
         return
     try:
-        connection = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=10, isolation_level=None)
-    except sqlite3.Error as error:
-        raise StateUnusable(f"the state {path} cannot be read: {error}") from error
-    try:
         connection.row_factory = sqlite3.Row
-        if connection.execute("PRAGMA user_version").fetchone()[0] > len(MIGRATIONS):
+        shape = connection.execute("PRAGMA user_version").fetchone()[0]
+        if shape > len(MIGRATIONS):
             raise StateUnusable(f"the state {path} was written by a newer version of qavix-watch", hint="Use the newer version.")
         connection.execute("BEGIN")
-        found = connection.execute("SELECT id FROM accounts WHERE base_url = ? AND name = ?", (base_url, account)).fetchone()
+        asked = "SELECT id FROM accounts WHERE base_url = ? AND name = ?"
+        found = connection.execute(asked, (base_url, account)).fetchone() if shape else None  # 0: it is only just being made
         yield None if found is None else View(connection, int(found[0]), layout)
     except sqlite3.Error as error:
-        raise StateUnusable(f"the state {path} cannot be read: {error}") from error
+        raise StateUnusable(f"the state {path} cannot be read: {error}", hint=_READABLE) from error
     finally:
         connection.close()
+
+
+def _opened(path: str) -> sqlite3.Connection:
+    """A connection that cannot write. FileNotFoundError where there is no such file; StateUnusable."""
+    try:
+        os.stat(path)
+        return sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, timeout=10, isolation_level=None)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(path) from None
+    except OSError as error:
+        raise StateUnusable(f"the state {path} cannot be read: {error.strerror}", hint=_READABLE) from error
+    except sqlite3.Error as error:
+        raise StateUnusable(f"the state {path} cannot be read: {error}", hint=_READABLE) from error

@@ -27,11 +27,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "drop": Kind("drops", Drop, "priority DESC, due, id"),
-    "content": Kind(
-        "contents",
-        Content,
-        "(SELECT max(priority) FROM jobs WHERE state = 'uploading' AND contents.sha256 IN (main_sha256, partner_sha256)) DESC, id",
-    ),
+    "content": Kind("contents", Content, "priority DESC, due, id"),
     "job": Kind("jobs", Job, "priority DESC, due, id"),
     "delivery": Kind("deliveries", Delivery),
     "duty": Kind("duties", Duty),
@@ -161,13 +157,9 @@ class Work:
         )
 
     def next_due(self, now: float) -> float | None:
-        """When the next item that nobody holds is due."""
+        """When the next item is due; of one that is claimed, when its lease ends."""
         found = [
-            self._connection.execute(
-                f"SELECT min(CASE WHEN owner IS NULL THEN due ELSE max(due, lease_until) END) FROM {kind.table}"
-                " WHERE account = ? AND due IS NOT NULL AND due > ?",
-                (self._account, now),
-            ).fetchone()[0]
+            self._connection.execute(f"SELECT min(due) FROM {kind.table} WHERE account = ? AND due > ?", (self._account, now)).fetchone()[0]
             for kind in KINDS.values()
         ]
         return min((due for due in found if due is not None), default=None)

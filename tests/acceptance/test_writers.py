@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,17 +14,15 @@ from tests.support import service
 from tests.support.service import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from qavix_watch.sandbox import Running
     from tests.support.service import Home
 
 ORDER = "dub en to es"
-NOBODY = 65534
 SLOW_UPLOAD = {"rate": "400 kB/s"}
 BIG = 1_500_000
-
-Clip = "Callable[..., bytes]"
 
 
 def sha256_of(data: bytes) -> str:
@@ -261,37 +257,44 @@ def _changed_secretly(path: Path, data: bytes) -> bytes:
 
 
 @pytest.fixture
-def unprivileged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that belongs to the user whom the program is run as, which is not the superuser."""
-    base = Path(tempfile.mkdtemp(prefix="nobody-"))
+def unprivileged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program is bound by the rights of files, also where the superuser runs the tests."""
     if os.geteuid() == 0:
         if shutil.which("setpriv") is None:
             pytest.skip("the superuser may read everything, and setpriv, which gives that up, is not here")
-        os.chown(base, NOBODY, NOBODY)
-        drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        monkeypatch.setattr(service, "PROGRAM", [*drop, *service.PROGRAM])
-    yield base
-    shutil.rmtree(base)
+        bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+        monkeypatch.setattr(service, "PROGRAM", [*bound, *service.PROGRAM])
 
 
 def test_a_file_without_the_right_to_read_it_waits_and_comes_through_with_it(
-    home: Callable[..., Home], clip: Callable[..., bytes], submitted: Callable[[], list[str]], unprivileged: Path
+    home: Callable[..., Home], clip: Callable[..., bytes], submitted: Callable[[], list[str]], unprivileged: None
 ) -> None:
     """It says so; nothing else stands still for it."""
-    here, data, other = home(start=False, base=unprivileged), clip(), clip()
-    place = folder(here)
-    place.chmod(0o777)
+    here, data, other = home(start=False), clip(), clip()
     closed = here.drop(ORDER, "clip.mp4", data)
-    if os.geteuid() == 0:
-        os.chown(place, NOBODY, NOBODY)
-        os.chown(closed, NOBODY, NOBODY)
     closed.chmod(0)
     here.start()
     wait_for(says(here, "Could not read"), what="the drop to say that it cannot be read")
     here.drop(ORDER, "other.mp4", other)
-    wait_for(lambda: here.results() == [f"{ORDER}/other.es.mp4"], 60, "the other one to come out")
+    wait_for(lambda: here.results() == [f"{ORDER}/other.es.mp4"], what="the other one to come out")
     assert submitted() == [sha256_of(other)]
     closed.chmod(0o644)
     here.rest(2)
     assert sorted(submitted()) == sorted([sha256_of(data), sha256_of(other)])
     assert here.results() == [f"{ORDER}/clip.es.mp4", f"{ORDER}/other.es.mp4"]
+
+
+def test_a_file_that_becomes_unreadable_during_its_upload_is_sent_when_it_may_be(
+    home: Callable[..., Home], box: Running, clip: Callable[..., bytes], submitted: Callable[[], list[str]], unprivileged: None
+) -> None:
+    """The upload that broke off is begun again."""
+    here, data = home(), clip()
+    box.faults({"operation": "storage_put", "kind": "reset", "times": 1})
+    box.faults({"operation": "get_upload_url", "kind": "slow", "delay": 1.5, "times": 1})
+    path = here.drop(ORDER, "clip.mp4", data)
+    wait_for(lambda: here.query("SELECT 1 FROM jobs WHERE state = 'uploading'"), what="the job to wait for its upload")
+    path.chmod(0)
+    wait_for(lambda: "Could not read" in str(here.query("SELECT reason FROM contents")), what="the upload to say so")
+    path.chmod(0o644)
+    here.rest(1)
+    comes_out_once(here, submitted, data)
