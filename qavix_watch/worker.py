@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 MOST_CLAIMS = 5
 LONGEST_RATE_SECONDS = 900.0
+UNSAID_SECONDS = 2.0
+"""The pause after a first 429 that names none; it doubles."""
 FAILURES_UNTIL_OFFLINE = 3
 UNREADABLE_SECONDS = 10.0
 IDLE_SECONDS = 30.0
@@ -203,6 +205,7 @@ class Worker:
 
     def _begin_duties(self, tx: Any) -> None:
         """What recurs is due at a start, whenever it was done last: tasks may have ended and keys have changed meanwhile."""
+        tx.brakes.hurry(self.now())
         for name in DUTIES:
             tx.house.duty(name, self.now())
             tx.house.hurry(name, self.now())
@@ -303,7 +306,8 @@ class Worker:
             case AuthenticationRefused():
                 return Brake("auth", said, error.hint, after=30.0)
             case RateLimited():
-                return Brake("rate", said, "Nothing needs to be done.", after=min(error.retry_after or 5.0, LONGEST_RATE_SECONDS))
+                pause = min(error.retry_after or UNSAID_SECONDS, LONGEST_RATE_SECONDS)
+                return Brake("rate", said, "Nothing needs to be done.", after=pause)
             case InsufficientCredits():
                 return Brake("credits", said, error.hint, after=60.0)
             case RootOffline():
@@ -314,11 +318,9 @@ class Worker:
                 return Retry(said)
             case Unreachable() | ServiceFailed():
                 return self._network(error)
-            case NoMediaReader():
-                return Later(UNREADABLE_SECONDS, said)
-            case MediaError():
+            case MediaError() if not isinstance(error, NoMediaReader):
                 return Hold(said)
-            case FileError():
+            case MediaError() | FileError():
                 return Later(UNREADABLE_SECONDS, said)
             case ApiError():
                 return Retry(said + (f" ({error.hint})" if error.hint else ""))
@@ -372,7 +374,7 @@ class Worker:
             case Brake():
                 tx.work.settle(claim, row.state, now, outcome.why, {"reason": outcome.why}, due=now)
                 count = tx.brakes.count(outcome.name, outcome.scope)
-                pause = max(outcome.after, min(LONGEST_RATE_SECONDS, outcome.after * 2.0 ** min(count, 10)) if count > 1 else 0.0)
+                pause = max(outcome.after, min(LONGEST_RATE_SECONDS, outcome.after * 2.0 ** min(count, 10)))
                 return bool(tx.brakes.pull(outcome.name, outcome.scope, outcome.why, outcome.hint, now, now + pause))
         return False
 

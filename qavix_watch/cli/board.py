@@ -79,10 +79,10 @@ def _facts(status: Row, now: float) -> RenderableType:
 
 def _service(status: Row, now: float) -> Text:
     service, running = status["service"], status["running"]
-    if service is None or not service["pid"]:
+    if service is None:
         return plain("not running; `qavix-watch run` starts it", "yellow")
     began = f"{amounts.moment(service['started_at'], now=now)}, {amounts.ago(service['started_at'], now)}"
-    who = f"process {service['pid']} on {service['node'].partition(' ')[0]}"
+    who = f"process {service['pid']} on {service['node']}"
     if running is False:
         return plain(f"not running: {who} (begun {began}) ended without a word; `qavix-watch run` goes on where it was", "red")
     if running is None:

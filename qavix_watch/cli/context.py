@@ -14,7 +14,7 @@ from qavix_watch.core.naming import display
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
     from qavix_watch.config import Settings
@@ -77,6 +77,17 @@ def view(settings: Settings) -> Iterator[View | None]:
 def out() -> Console:
     """For data, on stdout. Colours only where people look on; there lines are cut to the window, elsewhere they stay whole."""
     return _console(stderr=False)
+
+
+def show(renderable: RenderableType) -> None:
+    """Draw on stdout. Where nobody looks on, without the blanks at the ends of lines that fill a table."""
+    console = out()
+    if console.is_terminal:
+        console.print(renderable)
+        return
+    with console.capture() as drawn:
+        console.print(renderable)
+    print("\n".join(line.rstrip() for line in drawn.get().rstrip("\n").split("\n")), flush=True)  # noqa: T201 - what a command is for
 
 
 def err() -> Console:

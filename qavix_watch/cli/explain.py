@@ -55,7 +55,7 @@ def explain(
     if as_json:
         context.print_json(facts)
     else:
-        context.out().print(_table(facts))
+        context.show(_table(facts))
 
 
 def _order(name: str, settings: Settings) -> Order:

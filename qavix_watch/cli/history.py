@@ -46,12 +46,14 @@ def about(case: Case, row: Row, rows: Sequence[Row]) -> Answer:
     jobs = case.look.jobs_of(row["id"])
     live = row["state"] in DROP_LIVE
     brakes = case.look.status()["brakes"] if live else []
-    why = [_why(row), *(f"Work stands still: {brake['why'].rstrip('.')}." for brake in brakes)]
+    state = _state(row, jobs)
+    first = "It is held for a person." if state == "held" and jobs else _why(row)
+    why = [first, *(f"Work stands still: {brake['why'].rstrip('.')}." for brake in brakes)]
     hint = next((sentence(brake["hint"]) for brake in brakes if brake["hint"]), "")
     if row["state"] == "failed":
         hint = "To try it again, drag it back into its folder in the inbox."
     earlier = [told(one) for one in rows if one["id"] != row["id"]]
-    return Answer("inbox", _state(row, jobs), " ".join(why), hint, row["canonical"], jobs=jobs, earlier=earlier)
+    return Answer("inbox", state, " ".join(why), hint, row["canonical"], jobs=jobs, earlier=earlier)
 
 
 def _state(row: Row, jobs: Sequence[Row]) -> str:

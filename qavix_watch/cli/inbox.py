@@ -120,7 +120,8 @@ def _under(case: Case, stat: Stat, folder: bytes, order: Order) -> tuple[str, st
         shared = pairing.SHARED[kind].decode()
         return "partner", f"It is no work by itself: it goes with the video of its name, or with each if it is called “{shared}”.", ""
     if wrong_kind(case.inside, order, case.rules):
-        return "left alone", f"`{spec.word}` takes {_NOUN[spec.main]}, and this is something else.", "Move it to a folder for its kind of work."
+        why = f"`{spec.word}` takes {_NOUN[spec.main]}, and this is something else."
+        return "left alone", why, "Move it to a folder for its kind of work."
     if is_companion(name):
         return "left alone", "Such files lie beside media as a matter of course; they are no work.", ""
     return "left alone", f"`{spec.word}` takes {_NOUN[spec.main]}, and by its name this is none.", ""

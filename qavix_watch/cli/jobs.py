@@ -40,7 +40,7 @@ def jobs(
     if as_json:
         context.print_json(found)
     elif found:
-        context.out().print(_table(found))
+        context.show(_table(found))
     else:
         context.say(context.NO_STATE if look is None else "No job is like that." if states or order else "There are no jobs yet.")
 
@@ -116,10 +116,9 @@ def show(
     if as_json:
         context.print_json(row)
         return
-    console = context.out()
-    console.print(_facts(row))
-    console.print()
-    console.print(_history(row["history"], time.time()))
+    context.show(_facts(row))
+    typer.echo()
+    context.show(_history(row["history"], time.time()))
 
 
 def _find(look: View | None, number: str) -> Row:

@@ -46,7 +46,7 @@ def status(
     elif as_json:
         context.print_json(look_at(settings))
     else:
-        context.out().print(render(look_at(settings)))
+        context.show(render(look_at(settings)))
 
 
 def look_at(settings: Settings) -> Row:
@@ -73,14 +73,13 @@ def look_at(settings: Settings) -> Row:
 def is_running(service: Mapping[str, Any] | None) -> bool | None:
     """Whether the process that serves the state is alive; None where that cannot be seen from this host.
 
-    `service` is its row: `pid` (0 where it was stopped) and `node`, the host's name and the id of its boot.
+    `service` is what View.status() says of it: its `pid`, its `node` and the `boot` of that host which it runs in.
     """
-    if service is None or not service["pid"]:
+    if service is None:
         return False
-    host, _, boot = service["node"].partition(" ")
-    if host != socket.gethostname():
+    if service["node"] != socket.gethostname():
         return None
-    if boot and boot != _boot():
+    if service["boot"] != _boot():
         return False
     try:
         os.kill(service["pid"], 0)
@@ -114,7 +113,7 @@ def _watch(console: Console, settings: Settings) -> None:
         if console.is_terminal:
             _draw(console, settings)
         else:
-            _print_changes(console, settings)
+            _print_changes(settings)
     except KeyboardInterrupt:
         return
 
@@ -130,13 +129,15 @@ def _draw(console: Console, settings: Settings) -> None:
             time.sleep(max(FRAME_SECONDS - taken, taken / SHARE_OF_TIME - taken))
 
 
-def _print_changes(console: Console, settings: Settings) -> None:
+def _print_changes(settings: Settings) -> None:
     """Into a file or a pipe: the whole anew when something in it has changed."""
+    from qavix_watch.cli.context import show
+
     last: Row | None = None
     while True:
         found = look_at(settings)
         if found != last:
-            console.print(render(found))
-            console.print()
+            show(render(found))
+            typer.echo()
         last = found
         time.sleep(PLAIN_FRAME_SECONDS)

@@ -27,7 +27,7 @@ def why(
 
     It knows what is, was or will be done with any path, what that waits for, and which rule ignores it.
 
-    Example: qavix-watch why "~/Qavix/inbox/dub en to es/clip.mp4"
+    Example: qavix-watch why "inbox/dub en to es/clip.mp4"
     """
     from qavix_watch.cli import context
     from qavix_watch.cli.judging import judge
@@ -39,7 +39,7 @@ def why(
     if as_json:
         context.print_json(facts_of(path, answer))
     else:
-        context.out().print(_drawn(path, answer))
+        context.show(_drawn(path, answer))
     if not answer.known:
         raise typer.Exit(1)
 

@@ -81,39 +81,41 @@ HELD_BY_ORDER = "waits for approval (hold=yes)"
 
 JOB_OPEN = (*JOB_UNSUBMITTED, _J.PROCESSING, _J.FETCHING)
 
-TRANSITIONS: Mapping[StrEnum, tuple[StrEnum, ...]] = {
-    _D.WAITING: (_D.SETTLED, _D.ARCHIVING, _D.GONE),
-    _D.SETTLED: (_D.FINGERPRINTED, _D.WAITING, _D.IGNORED, _D.ARCHIVING, _D.GONE),
-    _D.FINGERPRINTED: (_D.DELIVERING, _D.WAITING, _D.ARCHIVING, _D.GONE),
-    _D.DELIVERING: (_D.ARCHIVING, _D.WAITING, _D.GONE),
-    _D.ARCHIVING: (_D.ARCHIVED, _D.KEPT, _D.DELETED, _D.FAILED, _D.IGNORED, _D.GONE),
-    _D.ARCHIVED: (),
-    _D.KEPT: (),
-    _D.DELETED: (),
-    _D.FAILED: (_D.DELIVERING,),
-    _D.IGNORED: (),
-    _D.GONE: (),
-    _C.ABSENT: (_C.STORED,),
-    _C.STORED: (_C.ABSENT,),
-    _J.READY: (_J.UPLOADING, _J.SUBMITTING, _J.FAILED, _J.CANCELLED, _J.HELD),
-    _J.UPLOADING: (_J.SUBMITTING, _J.READY, _J.FAILED, _J.CANCELLED, _J.HELD),
-    _J.SUBMITTING: (_J.PROCESSING, _J.DONE, _J.UPLOADING, _J.FAILED, _J.CANCELLED, _J.HELD),
-    _J.PROCESSING: (_J.FETCHING, _J.FAILED, _J.CANCELLED, _J.HELD),
-    _J.FETCHING: (_J.DONE, _J.PROCESSING, _J.FAILED, _J.CANCELLED, _J.HELD),
-    _J.DONE: (_J.FETCHING,),
-    _J.FAILED: (_J.READY,),
-    _J.CANCELLED: (_J.READY, _J.PROCESSING),
-    _J.HELD: (_J.READY, _J.SUBMITTING, _J.FETCHING, _J.FAILED, _J.CANCELLED),
-    _V.PENDING: (_V.DONE, _V.FAILED, _V.CANCELLED),
-    _V.DONE: (),
-    _V.FAILED: (_V.PENDING,),
-    _V.CANCELLED: (_V.PENDING,),
+# A table for each lifecycle: states of the same name in two of them are equal, being words.
+TRANSITIONS: Mapping[type[StrEnum], Mapping[StrEnum, tuple[StrEnum, ...]]] = {
+    DropState: {
+        _D.WAITING: (_D.SETTLED, _D.ARCHIVING, _D.GONE),
+        _D.SETTLED: (_D.FINGERPRINTED, _D.WAITING, _D.IGNORED, _D.ARCHIVING, _D.GONE),
+        _D.FINGERPRINTED: (_D.DELIVERING, _D.WAITING, _D.ARCHIVING, _D.GONE),
+        _D.DELIVERING: (_D.ARCHIVING, _D.WAITING, _D.GONE),
+        _D.ARCHIVING: (_D.ARCHIVED, _D.KEPT, _D.DELETED, _D.FAILED, _D.IGNORED, _D.GONE),
+        _D.FAILED: (_D.DELIVERING,),
+    },
+    ContentState: {_C.ABSENT: (_C.STORED,), _C.STORED: (_C.ABSENT,)},
+    JobState: {
+        _J.READY: (_J.UPLOADING, _J.SUBMITTING, _J.FAILED, _J.CANCELLED, _J.HELD),
+        _J.UPLOADING: (_J.SUBMITTING, _J.READY, _J.FAILED, _J.CANCELLED, _J.HELD),
+        _J.SUBMITTING: (_J.PROCESSING, _J.DONE, _J.UPLOADING, _J.FAILED, _J.CANCELLED, _J.HELD),
+        _J.PROCESSING: (_J.FETCHING, _J.FAILED, _J.CANCELLED, _J.HELD),
+        _J.FETCHING: (_J.DONE, _J.PROCESSING, _J.FAILED, _J.CANCELLED, _J.HELD),
+        _J.DONE: (_J.FETCHING,),
+        _J.FAILED: (_J.READY, _J.HELD),
+        _J.CANCELLED: (_J.READY, _J.PROCESSING, _J.HELD),
+        _J.HELD: (_J.READY, _J.SUBMITTING, _J.FETCHING, _J.FAILED, _J.CANCELLED),
+    },
+    DeliveryState: {
+        _V.PENDING: (_V.DONE, _V.FAILED, _V.CANCELLED),
+        _V.FAILED: (_V.PENDING,),
+        _V.CANCELLED: (_V.PENDING,),
+    },
 }
 
 
 def may_follow(state: StrEnum, following: StrEnum) -> bool:
-    """Whether `following` is `state` itself (a save on the way) or may come after it."""
-    return state == following or following in TRANSITIONS.get(state, ())
+    """Whether `following` is `state` itself (a save on the way) or may come after it, in the same lifecycle."""
+    if type(state) is not type(following):
+        return False
+    return state == following or following in TRANSITIONS.get(type(state), {}).get(state, ())
 
 
 _SHOWN_OF_DROP = {

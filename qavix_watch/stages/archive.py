@@ -49,7 +49,7 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     await ports.blocking(ports.roots.check)
     jobs: list[Job] = await ports.store.transaction("its jobs", lambda tx: tx.jobs.of_drop(drop.id))
     failed = drop.verdict == "failed"
-    if drop.detached:
+    if drop.detached and (drop.aside is None or not await ports.blocking(_there, ports, drop.aside)):
         return _ended(ports, DropState.FAILED if failed else DropState.KEPT, "the original had been taken away or replaced", None)
     if drop.verdict == "cancelled" or rules.layout.after == "keep":
         return await _kept(ports, rules, drop, jobs)

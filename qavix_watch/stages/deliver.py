@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,14 +31,28 @@ MOST_NUMBERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """Another job of the same drop, whose results bear the same number: `results` as far as they are here."""
+
+    job: Job
+    results: Sequence[Result]
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
-    """What a delivery has to do with, as the state has it. `names`: where an earlier try was about to put each result."""
+    """What a delivery has to do with, as the state has it.
+
+    `names`: where an earlier try was about to put each result. `number`: the first that it may bear; `others`: jobs that are
+    still to be delivered under that number.
+    """
 
     job: Job
     drop: Drop
     results: Sequence[Result]
     copies: Mapping[int, Sequence[ResultFile]]
     names: Mapping[int, bytes]
+    number: int
+    others: Sequence[Other]
     twins: bool
 
 
@@ -68,10 +82,9 @@ async def deliver(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
 
 async def _under_a_free_name(ports: Ports, rules: Rules, hand: Hand, work: Work, name_for: Callable[..., bytes]) -> Outcome:
     delivery: Delivery = hand.row
-    number = 1 if delivery.names_json is None else json.loads(delivery.names_json)["number"]
-    for attempt in range(number, MOST_NUMBERS):
+    for attempt in range(work.number, MOST_NUMBERS):
         names = {result.id: name_for(rules, work, result, attempt) for result in work.results}
-        if not await ports.blocking(_free, ports, rules, work, names):
+        if not await ports.blocking(_free, ports, rules, work, names, partial(name_for, number=attempt)):
             continue
         kept = _named(names, attempt)
         await ports.store.transaction("its names", partial(_keep, hand=hand, fields=kept))
@@ -93,7 +106,11 @@ def _read(tx: Tx, delivery: Delivery) -> Work:
     job, drop = tx.work.get("job", delivery.job), tx.work.get("drop", delivery.drop_id)
     results = tx.jobs.results(job.id)
     copies = {result.id: tx.jobs.copies(result.id) for result in results}
-    return Work(job, drop, results, copies, _names(delivery), tx.drops.twins(drop, drop.path[: -len(_suffix(drop)) or None]))
+    beside = tx.jobs.beside(delivery)
+    number = max(map(_number, [delivery, *(other for other in beside if other.state is DeliveryState.DONE)]))
+    waiting = [Other(tx.work.get("job", other.job), tx.jobs.results(other.job)) for other in beside if other.state is DeliveryState.PENDING]
+    twins = tx.drops.twins(drop, drop.path[: -len(_suffix(drop)) or None])
+    return Work(job, drop, results, copies, _names(delivery), number, waiting, twins)
 
 
 def _suffix(drop: Drop) -> bytes:
@@ -163,9 +180,22 @@ def _names(delivery: Delivery) -> dict[int, bytes]:
     return {int(result): base64.b64decode(path) for result, path in kept.items()}
 
 
-def _free(ports: Ports, rules: Rules, work: Work, names: Mapping[int, bytes]) -> bool:
-    """Whether none of these names is taken by other content."""
-    return all(_free_one(ports, rules, result, names[result.id]) for result in work.results)
+def _number(delivery: Delivery) -> int:
+    number: int = 1 if delivery.names_json is None else json.loads(delivery.names_json)["number"]
+    return number
+
+
+def _free(ports: Ports, rules: Rules, work: Work, names: Mapping[int, bytes], name_for: Callable[..., bytes]) -> bool:
+    """Whether no name is taken by other content, neither of these nor of what the drop's other jobs are still to bring."""
+    mine = all(_free_one(ports, rules, result, names[result.id]) for result in work.results)
+    return mine and all(_free_for(ports, rules, replace(work, job=other.job), other, name_for) for other in work.others)
+
+
+def _free_for(ports: Ports, rules: Rules, work: Work, other: Other, name_for: Callable[..., bytes]) -> bool:
+    """The same for another job of the drop. What is not here yet will be of the same kinds, being of the same type."""
+    if other.results:
+        return all(_free_one(ports, rules, result, name_for(rules, work, result)) for result in other.results)
+    return all(_size(ports, join(rules.layout.outbox, name_for(rules, work, result))) is None for result in work.results)
 
 
 def _free_one(ports: Ports, rules: Rules, result: Result, path: bytes) -> bool:

@@ -7,7 +7,7 @@ again, vanished ones are undone where nothing was submitted for them. While a ro
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.grammar import is_order_shaped
@@ -15,7 +15,7 @@ from qavix_watch.core.ignore import media_kind, rule_against, shadowed
 from qavix_watch.core.layout import folders_down, join, name_of, parent
 from qavix_watch.core.lifecycle import DROP_AT_REST, DropState
 from qavix_watch.core.naming import display
-from qavix_watch.core.order import to_json
+from qavix_watch.core.order import Order, to_json
 from qavix_watch.core.tasks import MediaKind
 from qavix_watch.errors import FileError, NestedOrder, NoSpace, OrderError, RootOffline, StoreError
 from qavix_watch.stages.notes import Notes
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from qavix_watch.core.files import Stat
-    from qavix_watch.core.order import Order
     from qavix_watch.core.records import Drop
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Ports
@@ -39,11 +38,12 @@ NANOSECONDS = 1e9
 
 @dataclass(slots=True)
 class Known:
-    """What was last recorded of a path."""
+    """What was last recorded of a path. `away`: it was seen without its file while that was being put away."""
 
     drop: int
     stat: tuple[int, int, int]
     order_json: str
+    away: bool = False
 
 
 @dataclass(slots=True)
@@ -81,6 +81,7 @@ class Intake:
         self._watched: Callable[[bool], None] = lambda _: None
         self._known: dict[bytes, Known] = {}
         self._arriving: dict[bytes, float] = {}
+        self._strangers: dict[bytes, tuple[int, int, int]] = {}
         self._folders: set[bytes] = set()
         self._hints: dict[bytes, bool] = {}
         self._closed: set[bytes] = set()
@@ -89,6 +90,7 @@ class Intake:
         self._orders: dict[bytes, Order | OrderError] = {}
         self._notes = Notes(ports, rules)
         self.offline = False
+        self._braked = True  # an earlier process may have left the brake on
 
     def before_scans(self, watched: Callable[[bool], None]) -> None:
         """`watched` is called before each scan of the whole inbox: watch first, then scan. True: a root that was offline is back."""
@@ -108,10 +110,24 @@ class Intake:
             self._closed.add(inside)
         self._hinted.set()
 
+    def root_lost(self) -> None:
+        """Somebody has met a root that is offline: look whether it is."""
+        self._braked = True
+        self._hints[b""] = True
+        self._hinted.set()
+
     async def load(self) -> None:
         """Read what the state knows of the inbox."""
         rows: list[Drop] = await self._ports.store.transaction("known drops", lambda tx: list(tx.drops.known(self._layout.place)))
-        self._known = {row.path: Known(row.id, (row.size, row.mtime_ns, row.inode), row.order_json) for row in rows}
+        self._known = {
+            row.path: Known(row.id, (row.size, row.mtime_ns, row.inode), row.order_json)
+            for row in rows
+            if row.state not in DROP_AT_REST or self._stays(row)
+        }
+
+    def _stays(self, row: Drop) -> bool:
+        """Whether the file of a drop at rest was left where it is."""
+        return row.state in {DropState.KEPT, DropState.IGNORED, DropState.FAILED} and row.target in {None, self._layout.in_inbox(row.path)}
 
     async def run(self) -> None:
         """Look at the whole inbox every `rescan` seconds, however many hints come, and at parts of it when they do."""
@@ -157,7 +173,7 @@ class Intake:
             await self._ports.store.transaction("trouble", lambda tx: tx.house.trouble("scan", said, self._ports.clock.now()))
             return
         await self._reconcile(places, seen)
-        if self.offline:
+        if self.offline or self._braked:
             await self._back_online()
 
     async def _gone_offline(self, why: str) -> None:
@@ -167,7 +183,7 @@ class Intake:
         await self._ports.store.transaction("root offline", lambda tx: tx.brakes.pull("root", self._layout.place, why, hint, now, now))
 
     async def _back_online(self) -> None:
-        self.offline = False
+        self.offline = self._braked = False
         now = self._ports.clock.now()
         await self._ports.store.transaction("root online", lambda tx: tx.brakes.let_go("root", self._layout.place, now, "it is back"))
         self._wake()
@@ -208,20 +224,30 @@ class Intake:
         now = self._ports.clock.now()
         self._notice_folders(seen, now)
         candidates = {found.path: found for found in self._candidates(seen)}
+        stopped = [path for path in seen.files if self._stopped(path)]
         missing = [path for path in self._known if path not in seen.files and _covers(places, path) and seen.looked_at(path)]
         closed, self._closed = self._closed, set()
         fresh = [found for path, found in candidates.items() if self._differs(path, found)]
         closed_known = [self._known[path].drop for path in closed if path in candidates and not self._differs(path, candidates[path])]
-        if fresh or missing or closed_known or self._arriving or self._seconds(seen):
-            await self._record(seen, fresh, missing, closed_known, now)
+        if fresh or missing or closed_known or stopped or self._arriving or self._pairs():
+            await self._record(places, seen, fresh, missing, closed_known, stopped, now)
         await self._ports.blocking(self._notes.apply, places, seen.files, seen.folders, self._orders, now)
         await self._say_folders(places)
-        if fresh or missing or closed_known:
+        if fresh or missing or closed_known or stopped:
             self._wake()
+
+    def _stopped(self, path: bytes) -> bool:
+        """Whether a drop's folder is no longer understood, and that is news."""
+        known = self._known.get(path)
+        return known is not None and known.order_json != "" and isinstance(self._orders.get(parent(path)), OrderError)
+
+    def _pairs(self) -> bool:
+        """Whether an order was seen that takes two inputs."""
+        return any(isinstance(asked, Order) and asked.spec.partner is not None for asked in self._orders.values())
 
     def _differs(self, path: bytes, found: Candidate) -> bool:
         known = self._known.get(path)
-        return known is None or known.stat != _stat(found.stat) or known.order_json != self._json(found.order)
+        return known is None or known.away or known.stat != _stat(found.stat) or known.order_json != self._json(found.order)
 
     def _json(self, asked: Order) -> str:
         text = self._texts.get(asked)
@@ -254,18 +280,30 @@ class Intake:
                 self._folders.add(path)
                 if wall - stat.mtime_ns / NANOSECONDS < calm:
                     self._arriving[path] = now
-        changed = [path for path, stat in seen.files.items() if self._known.get(path) is None or self._known[path].stat != _stat(stat)]
-        for path in changed:
+        if self._arriving:
+            self._notice_changes(seen, now)
+        self._arriving = {path: at for path, at in self._arriving.items() if now - at < calm}
+        if not self._arriving:
+            self._strangers.clear()
+
+    def _notice_changes(self, seen: Seen, now: float) -> None:
+        for path, stat in seen.files.items():
+            known, there = self._known.get(path), _stat(stat)
+            if there == (self._strangers.get(path) if known is None else known.stat):
+                continue
+            self._strangers[path] = there
             for level in _above(path):
                 if level in self._arriving:
                     self._arriving[level] = now
-        self._arriving = {path: at for path, at in self._arriving.items() if now - at < calm}
 
     def _not_before(self, path: bytes) -> float:
         calm = self._rules.settle_folder_seconds
         return max((self._arriving[level] + calm for level in _above(path) if level in self._arriving), default=0.0)
 
-    async def _record(self, seen: Seen, fresh: list[Candidate], missing: list[bytes], closed: list[int], now: float) -> None:
+    async def _record(
+        self, places: dict[bytes, bool], seen: Seen, fresh: list[Candidate], missing: list[bytes], closed: list[int],
+        stopped: list[bytes], now: float,
+    ) -> None:
         due = now + self._rules.settle_seconds
 
         def act(tx: Tx) -> dict[bytes, Known | None]:
@@ -279,9 +317,11 @@ class Intake:
                     changes[found.path] = self._arrived(tx, found, now, due)
             for drop in closed:
                 tx.drops.touch(drop, now, due)
+            for path in stopped:
+                changes[path] = self._stop(tx, path, now)
             for folder in {level for path in seen.files for level in _above(path) if level in self._arriving}:
                 tx.drops.still_arriving(self._layout.place, folder, self._arriving[folder] + self._rules.settle_folder_seconds)
-            self._wake_pairs(tx, seen, now)
+            self._wake_pairs(tx, places, seen, now)
             return changes
 
         changes = await self._ports.store.transaction("the inbox", act)
@@ -301,7 +341,7 @@ class Intake:
         if row.state in DROP_AT_REST or row.detached:
             return None
         if row.state is DropState.ARCHIVING:
-            return self._known[row.path]
+            return replace(self._known[row.path], away=True)
         folder = None if newcomer is None else self._layout.order_folder(newcomer)
         if newcomer is not None and folder is not None and tx.drops.was_submitted(row.id):
             tx.drops.moved(row.id, newcomer, folder, now)
@@ -317,22 +357,38 @@ class Intake:
         fresh = Known(known.drop if known else 0, _stat(found.stat), to_json(found.order))
         if known is not None:
             row: Drop = tx.work.get("drop", known.drop)
-            if known.stat == fresh.stat:
-                if row.state not in DROP_AT_REST:
+            same = known.stat == fresh.stat or row.stat_is(found.stat)
+            if row.state in DROP_AT_REST:
+                if same and not known.away and self._stays(row):
+                    return fresh
+            elif same:
+                if known.order_json != fresh.order_json:
                     tx.drops.reordered(known.drop, fields, now)
+                fresh.away = known.away
                 return fresh
-            if row.stat_is(found.stat):
+            elif tx.drops.changed(known.drop, found.stat, now, due, "it changed"):
                 return fresh
-            if row.state not in DROP_AT_REST and tx.drops.changed(known.drop, found.stat, now, due, "it changed"):
-                return fresh
-            if row.state not in DROP_AT_REST and not row.detached:
+            elif not row.detached:
                 tx.drops.detach(known.drop, now, "a newer file has taken its place")
         not_before = self._not_before(found.path)
         fresh.drop = tx.drops.add(self._layout.place, found.path, found.stat, fields, now, max(due, not_before), not_before)
         return fresh
 
-    def _wake_pairs(self, tx: Tx, seen: Seen, now: float) -> None:
-        """A picture or sound that arrives may be what videos in its folder wait for."""
+    def _stop(self, tx: Tx, path: bytes, now: float) -> Known:
+        """Its folder is not understood any more: what was not submitted begins again when it is."""
+        known = self._known[path]
+        tx.drops.stopped(known.drop, now, f"its order is not understood: {self._orders[parent(path)]}")
+        return replace(known, order_json="")
+
+    def _wake_pairs(self, tx: Tx, places: dict[bytes, bool], seen: Seen, now: float) -> None:
+        """A picture or sound that arrives may be what videos in its folder wait for; one that changed was not what they were read with."""
+        if not self._pairs():
+            return
+        for drop in tx.drops.paired(self._layout.place):
+            assert drop.partner is not None
+            stat = seen.files.get(drop.partner)
+            if (stat is None and _covers(places, drop.partner) and seen.looked_at(drop.partner)) or (stat and not drop.partner_is(stat)):
+                tx.drops.partner_changed(drop.id, now)
         for place in self._seconds(seen):
             tx.drops.wake_pairs(self._layout.place, place, now)
 

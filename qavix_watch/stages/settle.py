@@ -12,7 +12,8 @@ from qavix_watch.core.naming import split_name
 from qavix_watch.core.outcomes import Done, Later, Outcome
 from qavix_watch.core.stability import Look
 from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
-from qavix_watch.errors import FileGone, FileUnreadable
+from qavix_watch.errors import FileGone, FileUnreadable, OrderError
+from qavix_watch.stages.order import read_folder_order
 
 if TYPE_CHECKING:
     from qavix_watch.core.files import Facts, Stat
@@ -39,7 +40,10 @@ async def settle(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         return Later(drop.not_before - now, "its folder is still arriving")
     path = rules.layout.in_inbox(drop.path)
     try:
+        await ports.blocking(read_folder_order, ports.files, rules, drop.folder, drop.path)
         seen = await ports.blocking(_look, ports, path, now - drop.changed_at)
+    except OrderError as error:
+        return Later(rules.rescan_seconds, f"its order is not understood: {error}")
     except FileGone:
         return await _gone(ports, rules)
     if not drop.stat_is(seen.stat):

@@ -56,8 +56,11 @@ def _still_there(ports: Ports, rules: Rules, wanting: list[Drop]) -> bool:
 
 
 def _present(ports: Ports, rules: Rules, drop: Drop) -> bool:
+    """Whether both inputs lie where they were read, as they were then."""
     try:
-        return drop.stat_is(ports.files.stat(rules.layout.in_inbox(drop.path)))
+        if not drop.stat_is(ports.files.stat(rules.layout.in_inbox(drop.path))):
+            return False
+        return drop.partner is None or drop.partner_is(ports.files.stat(rules.layout.in_inbox(drop.partner)))
     except FileGone:
         return False
     except FileUnreadable:

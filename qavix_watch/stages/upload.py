@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a content lies just now: a path, the stat that it was read with, and whose it is."""
+    """Where a content lies just now: a path, the stat that it was read with, and whose it is, as the partner or the main file."""
 
     path: bytes
     stat: Stat
     drop: int
+    partner: bool
 
 
 async def prepare(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
@@ -107,7 +108,13 @@ async def _unlike(ports: Ports, rules: Rules, source: Source, why: str) -> Outco
     except FileGone:
         return Retry(why)
     due = now + rules.settle_seconds
-    await ports.store.transaction("changed", lambda tx: tx.drops.changed(source.drop, stat, now, due, "it changed while it was uploaded"))
+
+    def note(tx: Tx) -> bool:
+        if source.partner:
+            return tx.drops.partner_changed(source.drop, now)
+        return tx.drops.changed(source.drop, stat, now, due, "it changed while it was uploaded")
+
+    await ports.store.transaction("changed", note)
     return Retry(why)
 
 
@@ -119,7 +126,7 @@ def _source(ports: Ports, rules: Rules, content: Content, holders: list[Drop]) -
             except (FileGone, FileUnreadable):
                 continue
             if fits(stat):
-                return Source(path, stat, drop.id)
+                return Source(path, stat, drop.id, content.sha256 != drop.sha256)
     return None
 
 

@@ -29,12 +29,17 @@ class Brakes:
         return [read(BrakeRow, row) for row in rows]
 
     def pull(self, name: str, scope: str, why: str, hint: str, now: float, until: float) -> bool:
-        """Put a brake on, or keep it on until `until`. True where it was off: that is said once."""
+        """Put a brake on, or keep it on until `until`. True where it was off: that is said once.
+
+        Calls that were under way together and failed together are one time: the latest `until` of them holds.
+        """
         before = self._connection.execute(
-            "SELECT state, count FROM brakes WHERE account = ? AND name = ? AND scope = ?", (self._account, name, scope)
+            "SELECT state, count, until FROM brakes WHERE account = ? AND name = ? AND scope = ?", (self._account, name, scope)
         ).fetchone()
         was_on = before is not None and before["state"] == "on"
         count = 1 if before is None else before["count"] + 1
+        if was_on and before["until"] > now:
+            count, until = before["count"], max(until, before["until"])
         since = "brakes.since" if was_on else "excluded.since"
         self._connection.execute(
             "INSERT INTO brakes (account, name, scope, since, why, hint, until, count, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'on')"
@@ -47,11 +52,17 @@ class Brakes:
         return not was_on
 
     def count(self, name: str, scope: str) -> int:
-        """How often it came back without a success between."""
+        """How often it came before this time, without a success between."""
         row = self._connection.execute(
-            "SELECT count FROM brakes WHERE account = ? AND name = ? AND scope = ?", (self._account, name, scope)
+            "SELECT max(count - (state = 'on'), 0) FROM brakes WHERE account = ? AND name = ? AND scope = ?", (self._account, name, scope)
         ).fetchone()
         return 0 if row is None else int(row[0])
+
+    def hurry(self, now: float) -> None:
+        """Look at every brake at once, but for a pause that the service asked for."""
+        self._connection.execute(
+            "UPDATE brakes SET until = ? WHERE account = ? AND state = 'on' AND name <> 'rate' AND until > ?", (now, self._account, now)
+        )
 
     def let_go(self, name: str, scope: str, now: float, why: str) -> bool:
         """Take a brake off. False where it was not on."""

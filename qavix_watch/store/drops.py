@@ -74,6 +74,24 @@ class Drops:
         fields = {**order, "due": now, "sha256": None, "partner_sha256": None, "partner": None}
         return self._begin_again(number, now, "its order changed", fields)
 
+    def stopped(self, number: int, now: float, why: str) -> bool:
+        """Its folder asks for nothing that is understood: what was not submitted waits."""
+        return self._begin_again(number, now, why, {"due": now, "sha256": None, "partner_sha256": None})
+
+    def partner_changed(self, number: int, now: float) -> bool:
+        """Its second input is not what it was read with, or not there: begin again, where nothing was submitted for it."""
+        fields = {"due": now, "sha256": None, "partner_sha256": None, "partner": None}
+        return self._begin_again(number, now, "its partner changed", fields)
+
+    def paired(self, place: str) -> Iterable[Drop]:
+        """The drops of two inputs whose second one is known, and that may still begin again."""
+        rows = self._connection.execute(
+            "SELECT * FROM drops WHERE account = ? AND place = ? AND detached = 0 AND state IN ('settled', 'fingerprinted', 'delivering')"
+            " AND partner IS NOT NULL",
+            (self._account, place),
+        ).fetchall()
+        return (read(Drop, row) for row in rows)
+
     def _begin_again(self, number: int, now: float, why: str, fields: Mapping[str, Any]) -> bool:
         if self.was_submitted(number):
             return False

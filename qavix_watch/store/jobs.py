@@ -125,6 +125,14 @@ class Jobs:
         rows = self._connection.execute("SELECT * FROM deliveries WHERE job = ? ORDER BY id", (job,))
         return [read(Delivery, row) for row in rows]
 
+    def beside(self, delivery: Delivery) -> list[Delivery]:
+        """The drop's deliveries of other jobs: those that wait, and those that are done."""
+        rows = self._connection.execute(
+            "SELECT * FROM deliveries WHERE drop_id = ? AND id <> ? AND state IN ('pending', 'done') ORDER BY id",
+            (delivery.drop_id, delivery.id),
+        )
+        return [read(Delivery, row) for row in rows]
+
     def wake_deliveries(self, job: int, now: float) -> None:
         """The results are there."""
         self._connection.execute("UPDATE deliveries SET due = ? WHERE job = ? AND state = 'pending'", (now, job))

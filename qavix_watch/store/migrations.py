@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qavix_watch.errors import StateUnusable
+from qavix_watch.store.file import transaction
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -130,7 +131,10 @@ def migrate(db: Database) -> None:
 
 
 def _apply(db: Database, number: int, step: str) -> None:
-    with db.atomic():
+    """One step, unless another process took it while this one waited for its turn to write."""
+    with transaction(db.conn):
+        if db.execute("PRAGMA user_version").fetchone()[0] >= number:
+            return
         for statement in filter(None, (part.strip() for part in step.split(";"))):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {number}")

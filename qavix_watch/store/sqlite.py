@@ -8,31 +8,31 @@ other connections do not see.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlite_utils import Database
 
-from qavix_watch.errors import NoSpace, QavixWatchError, StateUnusable, StoreError
+from qavix_watch.errors import QavixWatchError, StoreError
 from qavix_watch.store.brakes import Brakes
 from qavix_watch.store.contents import Contents
 from qavix_watch.store.drops import Drops
+from qavix_watch.store.file import mapped, opened, transaction
 from qavix_watch.store.house import House
 from qavix_watch.store.jobs import Jobs
 from qavix_watch.store.migrations import migrate
 from qavix_watch.store.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import sqlite3
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 30.0
 MOST_A_COMMIT = 64
 
 
@@ -58,8 +58,9 @@ class Store:
     def __init__(self, path: str, base_url: str, account: str, new_id: str) -> None:
         """Open or make the state at `path`; `new_id` names it if it is new. StateUnusable where it cannot be used."""
         self._acts: SimpleQueue[_Act | None] = SimpleQueue()
-        self._connection = _open(path)
-        self.id, self._tx = _begin(self._connection, base_url, account, new_id)
+        with opened(path) as self._connection:
+            migrate(Database(self._connection))
+            self.id, self._tx = _begin(self._connection, base_url, account, new_id)
         self._thread = threading.Thread(target=self._serve, name="store", daemon=True)
         self._thread.start()
 
@@ -102,7 +103,7 @@ class Store:
             return
         results: list[tuple[_Act, Any]] = []
         try:
-            with _mapped(acts[0].name), _transaction(self._connection):
+            with mapped(acts[0].name), transaction(self._connection):
                 results = [(act, value) for act in acts if (value := self._attempt(act)) is not _FAILED]
         except QavixWatchError as error:
             for act in acts:
@@ -117,13 +118,14 @@ class Store:
             return _FAILED
         self._connection.execute("SAVEPOINT act")
         try:
-            with _mapped(act.name):
+            with mapped(act.name):
                 value = act.run(self._tx)
-        except Exception as error:  # noqa: BLE001 - whoever asked gets it; the acts beside it go on
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK TO act")
-                self._connection.execute("RELEASE act")
+        except Exception as error:
             act.asked.set_exception(error)
+            if not self._connection.in_transaction:  # a full disk takes back all of it; those beside it must not be told otherwise
+                raise StoreError(f"{act.name}: the whole transaction was taken back: {error}") from error
+            self._connection.execute("ROLLBACK TO act")
+            self._connection.execute("RELEASE act")
             return _FAILED
         self._connection.execute("RELEASE act")
         return value
@@ -141,19 +143,8 @@ class _Act:
 _FAILED = object()
 
 
-def _open(path: str) -> sqlite3.Connection:
-    with _mapped(path):
-        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        migrate(Database(connection))
-        return connection
-
-
 def _begin(connection: sqlite3.Connection, base_url: str, account: str, new_id: str) -> tuple[str, Tx]:
-    with _mapped("the state"), _transaction(connection):
+    with mapped("the state"), transaction(connection):
         connection.execute("INSERT INTO state_id SELECT ? WHERE NOT EXISTS (SELECT 1 FROM state_id)", (new_id,))
         connection.execute("INSERT OR IGNORE INTO accounts (base_url, name) VALUES (?, ?)", (base_url, account))
         number = connection.execute("SELECT id FROM accounts WHERE base_url = ? AND name = ?", (base_url, account)).fetchone()[0]
@@ -163,34 +154,3 @@ def _begin(connection: sqlite3.Connection, base_url: str, account: str, new_id: 
     jobs = Jobs(connection, number, work, drops)
     contents = Contents(connection, number, work)
     return own, Tx(work, drops, contents, jobs, Brakes(connection, number, work), House(connection, number, work))
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    # IMMEDIATE, which sqlite-utils' atomic() does not offer: a transaction that reads first and writes later would otherwise be
-    # refused where another process (a command) has written in between.
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except Exception:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-@contextmanager
-def _mapped(what: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise _meaning(error, what) from error
-
-
-def _meaning(error: sqlite3.DatabaseError, what: str) -> QavixWatchError:
-    text = str(error)
-    if "full" in text or getattr(error, "sqlite_errorname", "") in {"SQLITE_FULL", "SQLITE_IOERR_WRITE"}:
-        return NoSpace(f"the state could not be written: {text}", hint="Make room on its disk; work goes on by itself.")
-    if "malformed" in text or "not a database" in text:
-        return StateUnusable(f"{what}: the state is damaged ({text})", hint="Restore a backup of it, or name another with `state.path`.")
-    return StoreError(f"{what}: {text}")

@@ -51,13 +51,13 @@ class View:
     def status(self) -> Row:
         """Who serves the state, brakes, troubles, counts, folders, and the work in hand with its progress."""
         rows = [*self._waiting(), *self._jobs()]
-        service = self._one("SELECT pid, node, started_at, config, ready FROM service WHERE pid > 0")
+        service = self._one("SELECT pid, node, boot, started_at, config, ready FROM service WHERE pid > 0")
         return {
             "service": service,
             "brakes": self._all("SELECT name, scope, since, why, hint, until FROM brakes WHERE account = ? AND state = 'on'"),
             "troubles": self._all("SELECT name, at, text FROM troubles", own=False),
             "counts": dict(Counter(row["state"] for row in rows)),
-            "folders": [self._folder(row) for row in self._all("SELECT path, canonical, words, problem FROM folders ORDER BY path", own=False)],
+            "folders": self._folders(),
             "in_hand": self._in_hand(rows),
             "waiting_for": [
                 {"id": row["id"], "path": row["drops"][0]["path"], "why": row["error"]}
@@ -200,9 +200,9 @@ class View:
         row = None if drop is None else self._one(drop, number)
         return display(row["path"]) if row else f"{item} {number}"
 
-    @staticmethod
-    def _folder(row: Row) -> Row:
-        return {"name": display(row["path"]), "canonical": row["canonical"], "words": row["words"], "problem": row["problem"]}
+    def _folders(self) -> list[Row]:
+        rows = self._all("SELECT path, canonical, words, problem FROM folders ORDER BY path", own=False)
+        return [{"name": display(row.pop("path")), **row} for row in rows]
 
     def _all(self, sql: str, *values: object, own: bool = True) -> list[Row]:
         bound = (self.account, *values) if own else values
@@ -221,9 +221,8 @@ def _names(row: Row) -> str:
 @contextmanager
 def viewing(path: str, base_url: str, account: str, layout: Layout) -> Iterator[View | None]:
     """Look into the state at `path`; None where there is none yet. StateUnusable where it cannot be read."""
-    try:
-        connection = _opened(path)
-    except FileNotFoundError:
+    connection = _opened(path)
+    if connection is None:
         yield None
         return
     try:
@@ -241,13 +240,13 @@ def viewing(path: str, base_url: str, account: str, layout: Layout) -> Iterator[
         connection.close()
 
 
-def _opened(path: str) -> sqlite3.Connection:
-    """A connection that cannot write. FileNotFoundError where there is no such file; StateUnusable."""
+def _opened(path: str) -> sqlite3.Connection | None:
+    """A connection that cannot write; None where there is no such file. StateUnusable."""
     try:
         os.stat(path)
         return sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, timeout=10, isolation_level=None)
     except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(path) from None
+        return None
     except OSError as error:
         raise StateUnusable(f"the state {path} cannot be read: {error.strerror}", hint=_READABLE) from error
     except sqlite3.Error as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core import lifecycle
 from qavix_watch.core.records import Claim, Content, Delivery, Drop, Duty, Job, Row
-from qavix_watch.errors import Fenced
+from qavix_watch.errors import Fenced, StoreError
 from qavix_watch.store.rows import bare, read
 
 if TYPE_CHECKING:
@@ -32,6 +32,17 @@ KINDS: Mapping[str, Kind] = {
     "delivery": Kind("deliveries", Delivery),
     "duty": Kind("duties", Duty),
 }
+
+_LEASED = ("due", "lease_until")
+_TIMES: Mapping[str, tuple[str, ...]] = {
+    "drops": (*_LEASED, "created_at", "changed_at", "not_before", "partner_since"),
+    "contents": _LEASED,
+    "jobs": (*_LEASED, "posted_at", "submitted_at"),
+    "deliveries": _LEASED,
+    "duties": _LEASED,
+    "brakes": ("since", "until"),
+}
+"""The times that something is reckoned by; what only tells of the past stays as it was written."""
 
 
 class Work:
@@ -100,8 +111,7 @@ class Work:
     def settle(self, claim: Claim, to: StrEnum, at: float, why: str, fields: Mapping[str, Any], *, due: float | None) -> None:
         """Record the outcome of a claim and end it. Fenced where it is no longer ours; one row of history where the state changed."""
         before = claim.row.state
-        if not lifecycle.may_follow(before, to):
-            raise Fenced(f"{claim.item} {claim.id} cannot go from {before} to {to}")
+        _lawful(claim.item, claim.id, before, to)
         ended = {"state": to, "due": self._due(claim, due), "owner": None, "lease_until": None, "claims": 0}
         self._guarded(claim, {**ended, **fields})
         if to != before:
@@ -128,12 +138,13 @@ class Work:
     ) -> bool:
         """Move an item that nobody asks the holder of: whoever has it in hand is fenced out. False where its state is not in `frm`.
 
-        `fields` may give `due`, which is otherwise cleared.
+        StoreError where the law knows no such step. `fields` may give `due`, which is otherwise cleared.
         """
         kind = KINDS[item]
         row = self._connection.execute(f"SELECT state FROM {kind.table} WHERE id = ?", (number,)).fetchone()
         if row is None or row[0] not in {bare(state) for state in frm}:
             return False
+        _lawful(item, number, type(to)(row[0]), to)
         cleared = {"due": None, "owner": None, "lease_until": None, "claims": 0, "tries": 0, "waited": 0.0, "reason": why}
         values = {**cleared, "state": to, **fields}
         self._connection.execute(
@@ -178,14 +189,18 @@ class Work:
 
     def shift(self, seconds: float) -> None:
         """The clock was set right by so many seconds: what was reckoned by the wrong one moves with it."""
-        for kind in KINDS.values():
-            self._connection.execute(
-                f"UPDATE {kind.table} SET due = due + ?, lease_until = lease_until + ? WHERE due IS NOT NULL", (seconds, seconds)
-            )
+        for table, columns in _TIMES.items():
+            moved = ", ".join(f"{column} = {column} + :seconds" for column in columns)
+            self._connection.execute(f"UPDATE {table} SET {moved}", {"seconds": seconds})
 
     def clamp(self, table: str, now: float, longest: float) -> None:
         """No due time lies further off than the longest back-off."""
         self._connection.execute(f"UPDATE {table} SET due = ? WHERE due > ?", (now + longest, now + longest))
+
+
+def _lawful(item: str, number: int, before: StrEnum, to: StrEnum) -> None:
+    if not lifecycle.may_follow(before, to):
+        raise StoreError(f"{item} {number} cannot go from {before} to {to}")
 
 
 def _marks(values: Collection[object]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.support.kinds import ORDERS, Wares, drop_each, drop_one, results_of
 from tests.support.media import make_video
-from tests.support.pair import QUICK_SANDBOX, assert_nothing_twice, counts, paired, states, totals
+from tests.support.pair import QUICK_SANDBOX, SUBMITTING, assert_nothing_twice, counts, paired, states, totals
 from tests.support.service import Home, wait_for
 
 if TYPE_CHECKING:
@@ -121,13 +122,13 @@ def test_storage_may_refuse_an_upload_and_is_asked_again_with_a_new_grant(
     pair: Pair, tmp_path: Path, fault: dict[str, Any]
 ) -> None:
     home, sandbox = pair
-    sandbox.faults({"operation": "storage_put", "times": 2, **fault})
+    sandbox.faults({"operation": "storage_put", "times": 1, **fault})
     home.start()
     home.drop("erase", "clip.mp4", make_video(tmp_path / "clip.mp4", seconds=3, size=(320, 240)))
     all_done(home, 1)
     every_fault_happened(sandbox)
     assert totals(sandbox)["tasks"] == 1
-    assert counts(sandbox)["get_upload_url"] >= 3
+    assert counts(sandbox)["get_upload_url"] >= 2
 
 
 def test_a_grant_that_expires_before_it_is_used_is_replaced(tmp_path: Path, wares: Wares) -> None:
@@ -156,7 +157,7 @@ def test_a_grant_that_expires_before_it_is_used_is_replaced(tmp_path: Path, ware
 def test_a_result_that_does_not_come_as_it_should_is_fetched_again(pair: Pair, wares: Wares, fault: dict[str, Any]) -> None:
     """Nothing but the whole result ever bears its name."""
     home, sandbox = pair
-    sandbox.faults({"operation": "result_get", "times": 2, **fault})
+    sandbox.faults({"operation": "result_get", "times": 1, **fault})
     home.start()
     drop_one(home, wares, "dub en to es", 1)
     all_done(home, 1)
@@ -166,8 +167,6 @@ def test_a_result_that_does_not_come_as_it_should_is_fetched_again(pair: Pair, w
 
 def assert_whole(home: Home, sandbox: Running) -> None:
     """Every result is there, with the content that the sandbox's books say."""
-    import hashlib
-
     made = [made for task in sandbox.ledger()["tasks"] for made in task["results"].values()]
     here = [hashlib.sha256((home.outbox / name).read_bytes()).hexdigest() for name in home.results()]
     assert sorted(here) == sorted(result["sha256"] for result in made)
@@ -177,14 +176,14 @@ def assert_whole(home: Home, sandbox: Running) -> None:
 def test_a_result_that_is_cut_in_the_middle_is_gone_on_with(pair: Pair, tmp_path: Path, kind: str) -> None:
     """What has come is not fetched a second time: the next request asks for the rest."""
     home, sandbox = pair
-    sandbox.faults({"operation": "result_get", "kind": kind, "times": 2})
+    sandbox.faults({"operation": "result_get", "kind": kind, "times": 1})
     home.start()
     home.drop("erase", "clip.mp4", make_video(tmp_path / "clip.mp4", seconds=4, size=(640, 480)))
     all_done(home, 1)
     every_fault_happened(sandbox)
     assert_whole(home, sandbox)
     statuses = [visit["status"] for visit in sandbox.control("requests")["recent"] if visit["operation"] == "result_get"]
-    assert statuses == [200, 206, 206]
+    assert statuses == [200, 206]
 
 
 def test_results_whose_links_expired_before_they_were_fetched_get_new_ones(tmp_path: Path, wares: Wares) -> None:
@@ -248,30 +247,33 @@ def test_voice_clone_is_asked_again_where_it_was_clearly_not_done(pair: Pair, wa
     assert totals(sandbox)["clones"] == 1
 
 
-@pytest.mark.parametrize("mishap", ["500", "html 502", "garbage", "closed"])
-def test_voice_clone_is_not_asked_again_where_it_may_have_been_done(pair: Pair, wares: Wares, mishap: str) -> None:
+def test_voice_clone_is_not_asked_again_where_it_may_have_been_done(pair: Pair, wares: Wares) -> None:
     """List Voices is asked instead; nothing is billed by a guess."""
     home, sandbox = pair
-    sandbox.faults({"operation": "voice_clone", "times": 1, **MISHAPS[mishap]})
+    unclear = ("500", "html 502", "garbage", "closed")
+    sandbox.faults(*({"operation": "voice_clone", "times": 1, **MISHAPS[mishap]} for mishap in unclear))
     home.start()
-    drop_one(home, wares, "clone voice", 1)
-    wait_for(lambda: counts(sandbox)["list_voices"] >= 3, 60, "List Voices to be asked again and again")
-    assert counts(sandbox)["voice_clone"] == 1
-    [(state, reason)] = home.query("SELECT state, reason FROM jobs")
-    assert state == "submitting"
-    assert "List Voices" in reason
+    for number in range(len(unclear)):
+        drop_one(home, wares, "clone voice", number)
+    wait_for(lambda: counts(sandbox)["voice_clone"] == len(unclear), 60, "four POSTs")
+    before = counts(sandbox)["list_voices"]
+    wait_for(lambda: counts(sandbox)["list_voices"] >= before + len(unclear), 60, "List Voices to be asked for each")
+    assert counts(sandbox)["voice_clone"] == len(unclear)
+    jobs = home.query("SELECT state, reason FROM jobs")
+    assert {state for state, _ in jobs} == {"submitting"}
+    assert all("List Voices" in reason for _, reason in jobs)
 
 
 def test_an_expired_input_link_is_renewed_at_the_submit(tmp_path: Path, wares: Wares) -> None:
     """For each kind of work that has one: the service refuses the link, Refresh URL gives another, nothing is sent twice."""
     with paired(tmp_path / "home") as (home, sandbox):
-        submitting = [{"operation": name, "kind": "status", "status": 429, "retry_after": 2, "times": 1} for name in (*TASKS, "voice_clone")]
-        sandbox.faults(*submitting)
+        with_inputs = [name for name in SUBMITTING if name != "text_to_speech"]
+        sandbox.faults(*({"operation": name, "kind": "redirect", "times": 2} for name in with_inputs))
         home.start()
         drop_each(home, wares)
-        wait_for(lambda: any(rule["hits"] for rule in sandbox.control("faults")), 30, "a submit")
+        wait_for(lambda: all(rule["hits"] for rule in sandbox.control("faults")), 30, "a first try of each")
         sandbox.control("expire-links", {"purpose": "file"})
         all_done(home, len(ORDERS))
-        assert counts(sandbox)["refresh_url"] >= 1
+        assert counts(sandbox)["refresh_url"] >= 6
         assert totals(sandbox)["puts"] == totals(sandbox)["contents"]
         assert_nothing_twice(sandbox)

@@ -289,7 +289,6 @@ def test_a_file_that_becomes_unreadable_during_its_upload_is_sent_when_it_may_be
 ) -> None:
     """The upload that broke off is begun again."""
     here, data = home(), clip()
-    box.faults({"operation": "storage_put", "kind": "reset", "times": 1})
     box.faults({"operation": "get_upload_url", "kind": "slow", "delay": 1.5, "times": 1})
     path = here.drop(ORDER, "clip.mp4", data)
     wait_for(lambda: here.query("SELECT 1 FROM jobs WHERE state = 'uploading'"), what="the job to wait for its upload")

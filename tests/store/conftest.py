@@ -54,7 +54,7 @@ class State:
     def want(self, job: int, drop: int) -> None:
         """The drop waits for the job."""
         self.act(lambda tx: tx.jobs.expect_delivery(job, drop, NOW))
-        self.act(lambda tx: tx.work.move("drop", drop, tuple(DropState), DropState.DELIVERING, NOW, "ordered"))
+        self.put("drops", drop, state=DropState.DELIVERING, due=None)
 
     def put(self, table: str, number: int, **values: Any) -> None:
         """Have a row so, whatever the law says."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qavix_watch.core.lifecycle import TRANSITIONS, DropState, DutyState, JobState, may_follow
-from qavix_watch.errors import Fenced, QavixWatchError
+from qavix_watch.core.lifecycle import DropState, DutyState, JobState
+from qavix_watch.errors import Fenced, StoreError
 from tests.store.conftest import NOW, ORDER, State, stat
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_a_content_goes_up_as_the_most_urgent_job_that_waits_for_it(state: State
     for sha, priority in (("aa", 0), ("bb", 1)):
         state.act(lambda tx, sha=sha: tx.contents.ensure(sha, "md5", 1, "video", 1.0))
         state.job(sha, JobState.UPLOADING, main_sha256=sha, priority=priority)
-        state.act(lambda tx, sha=sha: tx.contents.want(sha, NOW))
+        state.act(lambda tx, sha=sha, priority=priority: tx.contents.want(sha, priority, NOW))
     assert [claim.row.sha256 for claim in state.take("content", ["absent"])] == ["bb", "aa"]
 
 
@@ -118,13 +118,13 @@ def test_a_move_from_another_state_changes_nothing_and_says_so(state: State) -> 
 def test_an_outcome_that_the_law_forbids_is_refused(state: State) -> None:
     state.drop()
     (claim,) = state.take()
-    with pytest.raises(Fenced, match="cannot go from waiting to archived"):
+    with pytest.raises(StoreError, match="cannot go from waiting to archived"):
         state.settle(claim, DropState.ARCHIVED)
 
 
 def test_a_move_that_the_law_forbids_is_refused(state: State) -> None:
     state.drop()
-    with pytest.raises(QavixWatchError, match="cannot go from waiting to archived"):
+    with pytest.raises(StoreError, match="cannot go from waiting to archived"):
         state.act(lambda tx: tx.work.move("drop", 1, (DropState.WAITING,), DropState.ARCHIVED, NOW, "no"))
     assert state.row("drops", 1)["state"] == "waiting"
 
@@ -232,14 +232,6 @@ def test_a_duty_is_one_row_however_often_it_is_begun(state: State) -> None:
     assert state.row("duties", 1)["due"] == NOW + 1
 
 
-@pytest.mark.parametrize("kind", [DropState, JobState])
-def test_states_of_rest_are_left_only_where_the_law_says_so(kind: type[DropState | JobState]) -> None:
-    for one in kind:
-        assert may_follow(one, one)
-        assert {other for other in kind if may_follow(one, other)} == {one, *TRANSITIONS[one]}
-    assert not may_follow(DropState.ARCHIVED, DropState.WAITING)
-
-
 def test_two_processes_never_claim_the_same_work(states: Callable[..., State], path: Path) -> None:
     """Two stores on one file claim as fast as they can, until nothing is left."""
     one, two = states(), states()
@@ -256,7 +248,6 @@ def test_two_processes_never_claim_the_same_work(states: Callable[..., State], p
     for thread in threads:
         thread.join(60)
     assert sorted(found["node:1"] + found["node:2"]) == list(range(1, 301))
-    assert all(found.values()), "both took part"
 
 
 _CLAIMER = """

@@ -1,0 +1,88 @@
+"""The file under the state: how it is opened, what a transaction is, and what SQLite's errors mean to people."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from qavix_watch.errors import NoSpace, QavixWatchError, StateUnusable, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUSY_SECONDS = 30.0
+
+
+@contextmanager
+def opened(path: str) -> Iterator[sqlite3.Connection]:
+    """A connection to the file at `path`, which is closed again where the block fails. StateUnusable where it cannot be opened."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise _unopened(path, error) from error
+    try:
+        connection.row_factory = sqlite3.Row
+        with mapped(path):
+            _in_wal(connection, path)
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            yield connection
+    except (QavixWatchError, sqlite3.Error):
+        connection.close()
+        raise
+
+
+def _in_wal(connection: sqlite3.Connection, path: str) -> None:
+    """The first touch of the file. Changing to WAL does not wait for another process that does so too: it is told "locked"."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorname", "") != "SQLITE_BUSY" or time.monotonic() > until:
+                raise _unopened(path, error) from error
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _unopened(path: str, error: sqlite3.Error) -> QavixWatchError:
+    meaning = _meaning(error, path)
+    if isinstance(meaning, (StateUnusable, NoSpace)):
+        return meaning
+    return StateUnusable(f"the state {path} cannot be opened: {error}", hint="Look at its folder and its rights, or change `state.path`.")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of the block, or nothing."""
+    # IMMEDIATE, which sqlite-utils' atomic() does not offer: a transaction that reads first and writes later would otherwise be
+    # refused where another process (a command) has written in between.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except Exception:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def mapped(what: str) -> Iterator[None]:
+    """Let what SQLite raises leave as an error of ours that names `what`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _meaning(error, what) from error
+
+
+def _meaning(error: sqlite3.Error, what: str) -> QavixWatchError:
+    text = str(error)
+    if "full" in text or getattr(error, "sqlite_errorname", "") in {"SQLITE_FULL", "SQLITE_IOERR_WRITE"}:
+        return NoSpace(f"the state could not be written: {text}", hint="Make room on its disk; work goes on by itself.")
+    if "malformed" in text or "not a database" in text:
+        return StateUnusable(f"{what}: the state is damaged ({text})", hint="Restore a backup of it, or name another with `state.path`.")
+    return StoreError(f"{what}: {text}")
