@@ -19,6 +19,7 @@ import structlog
 from qavix_watch import logs
 from qavix_watch.api.client import Client
 from qavix_watch.api.transfers import TransferClient
+from qavix_watch.api.voices import VoiceBook
 from qavix_watch.config import is_local_service
 from qavix_watch.core.ignore import Extensions, rule_against
 from qavix_watch.core.layout import Layout, join
@@ -280,7 +281,7 @@ def build(settings: Settings, key: Secret | None, store: Store, places: Mapping[
     )
     media, threads = MediaReader(), Threads()
     roots = MarkedRoots({folder: held.marker.id for folder, held in places.items()}, store.id)
-    ports = Ports(clock, SystemChance(), disk, media, client, transfers, roots, store, threads)
+    ports = Ports(clock, SystemChance(), disk, media, client, VoiceBook(client, time.monotonic), transfers, roots, store, threads)
     _begin(settings, store, ports, rules, places)
     worker = Worker(
         ports, rules, owner=f"{socket.gethostname()}:{uuid.uuid4().hex}", lanes=lanes(settings.upload.parallel),
@@ -289,6 +290,7 @@ def build(settings: Settings, key: Secret | None, store: Store, places: Mapping[
         window_open=lambda: in_window(_minute(), rules.window_minutes),
     )
     intake = Intake(ports, rules, wake=worker.wake)
+    worker.root_lost, worker.put_away = intake.root_lost, intake.put_away
     service = Service(settings, store, client, transfers, media, threads, worker, intake, None, _listening(settings), log)
     if settings.watch.mode != "poll":
         service.watcher = _watcher(service, store, clock, rules)

@@ -161,7 +161,8 @@ class Piece:
 class Worker:
     """Runs the lanes. `owner` names this start of this process; `free` gives the free bytes of "results", "archive" or "state".
 
-    `window_open` says whether uploads are allowed at this time of day.
+    `window_open` says whether uploads are allowed at this time of day; `root_lost` is called where work met a root that is offline,
+    `put_away` with the path and the id of each drop that has come to rest.
     """
 
     ports: Ports
@@ -171,6 +172,8 @@ class Worker:
     free: Callable[[str], int]
     log: Log
     window_open: Callable[[], bool] = lambda: True
+    root_lost: Callable[[], None] = lambda: None
+    put_away: Callable[[bytes, int], None] = lambda _path, _drop: None
     lease_seconds: float = 60.0
     stopping: bool = False
     _pieces: dict[tuple[str, int], Piece] = field(default_factory=dict)
@@ -338,10 +341,14 @@ class Worker:
         jitter = self.ports.chance.uniform(0.0, 1.0)
         first = await self.ports.store.transaction("outcome", lambda tx: self._write(tx, piece, outcome, now, jitter))
         if isinstance(outcome, Brake):
+            if outcome.name == "root":
+                self.root_lost()
             if first:
                 self.log("warning", "brake on", brake=outcome.name, scope=outcome.scope, why=outcome.why, hint=outcome.hint)
-        else:
-            self._tell(piece, outcome)
+            return
+        if piece.lane.name == "archive" and isinstance(outcome, Done):
+            self.put_away(piece.row.path, piece.id)
+        self._tell(piece, outcome)
 
     def _tell(self, piece: Piece, outcome: Outcome) -> None:
         if isinstance(outcome, Later) or piece.claim.item == "duty":

@@ -225,7 +225,7 @@ def test_every_key_of_a_name_is_explained():
 
 def test_every_order_in_the_text_is_one():
     begins = re.compile(rf"(?:{'|'.join(JOB_WORDS)})[ _-]\S")
-    orders = [span for span in spans(TEXT) if begins.match(span)]
+    orders = [span for span in spans(TEXT) if begins.match(span) and span not in TABLE]
     assert {"dub en to es", "dub_en_to_es", "dub-en-to-es"} <= set(orders)
     for name in orders:
         parse(name)
@@ -272,7 +272,7 @@ def test_a_key_has_the_default_that_the_table_says(row, tmp_path):
         assert value_of(written(tmp_path, key, default.strip("`")), key) == found
     for example in re.findall(r"such as `([^`]+)`", about):
         assert value_of(written(tmp_path, key, example), key) != found
-    assert not written(tmp_path, key, "1").without_effect if default == "`1`" else key.split(".")[0] not in NOT_YET
+    assert not {key, key.split(".")[0]} & NOT_YET
 
 
 def test_every_key_and_section_in_the_text_exists():

@@ -47,7 +47,7 @@ def about(case: Case, row: Row, rows: Sequence[Row]) -> Answer:
     live = row["state"] in DROP_LIVE
     brakes = case.look.status()["brakes"] if live else []
     state = _state(row, jobs)
-    first = "It is held for a person." if state == "held" and jobs else _why(row)
+    first = "It is held for a person." if state == "held" and not row["held"] else _why(row)
     why = [first, *(f"Work stands still: {brake['why'].rstrip('.')}." for brake in brakes)]
     hint = next((sentence(brake["hint"]) for brake in brakes if brake["hint"]), "")
     if row["state"] == "failed":

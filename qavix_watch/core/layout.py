@@ -47,8 +47,8 @@ class Layout:
 
 
 def join(folder: bytes, path: bytes) -> bytes:
-    """`path` below `folder`."""
-    return folder + b"/" + path if path else folder
+    """`path` below `folder`; either may be b""."""
+    return folder + b"/" + path if folder and path else folder or path
 
 
 def parent(path: bytes) -> bytes:

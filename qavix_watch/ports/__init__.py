@@ -161,6 +161,13 @@ class Api(Protocol):
     async def refresh_url(self, file_id: str) -> FileLink: ...
 
 
+class Voices(Protocol):
+    """The account's voices, without a call for each order."""
+
+    async def known(self, *, younger_than: float = ...) -> tuple[Voice, ...]:
+        """Every voice, from a list that is younger than so many seconds. Errors: as for Api."""
+
+
 class Transfers(Protocol):
     """Large bodies, to and from hosts that never see the API key."""
 
@@ -222,6 +229,7 @@ class Ports:
     files: Files
     media: Media
     api: Api
+    voices: Voices
     transfers: Transfers
     roots: Roots
     store: Store

@@ -7,6 +7,7 @@ again, vanished ones are undone where nothing was submitted for them. While a ro
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from qavix_watch.core.lifecycle import DROP_AT_REST, DropState
 from qavix_watch.core.naming import display
 from qavix_watch.core.order import Order, to_json
 from qavix_watch.core.tasks import MediaKind
-from qavix_watch.errors import FileError, NestedOrder, NoSpace, OrderError, RootOffline, StoreError
+from qavix_watch.errors import FileError, FileGone, FileUnreadable, NestedOrder, NoSpace, OrderError, RootOffline, StoreError
 from qavix_watch.stages.notes import Notes
 from qavix_watch.stages.order import OPTION_NAMES, order_fields, read_folder_order
 
@@ -38,7 +39,7 @@ NANOSECONDS = 1e9
 
 @dataclass(slots=True)
 class Known:
-    """What was last recorded of a path. `away`: it was seen without its file while that was being put away."""
+    """What was last recorded of a path. `away`: its file was put away, or was not there while it was about to be."""
 
     drop: int
     stat: tuple[int, int, int]
@@ -116,6 +117,13 @@ class Intake:
         self._hints[b""] = True
         self._hinted.set()
 
+    def put_away(self, path: bytes, drop: int) -> None:
+        """A drop has come to rest: what lies at its path from now on is new, even if it looks the same to the last bit."""
+        known = self._known.get(path)
+        if known is not None and known.drop == drop:
+            known.away = True
+            self.hint(self._layout.in_inbox(path))
+
     async def load(self) -> None:
         """Read what the state knows of the inbox."""
         rows: list[Drop] = await self._ports.store.transaction("known drops", lambda tx: list(tx.drops.known(self._layout.place)))
@@ -127,7 +135,8 @@ class Intake:
 
     def _stays(self, row: Drop) -> bool:
         """Whether the file of a drop at rest was left where it is."""
-        return row.state in {DropState.KEPT, DropState.IGNORED, DropState.FAILED} and row.target in {None, self._layout.in_inbox(row.path)}
+        at_rest_there = row.state in {DropState.KEPT, DropState.IGNORED, DropState.FAILED} and not row.detached
+        return at_rest_there and row.target in {None, self._layout.in_inbox(row.path)}
 
     async def run(self) -> None:
         """Look at the whole inbox every `rescan` seconds, however many hints come, and at parts of it when they do."""
@@ -197,8 +206,17 @@ class Intake:
             for entry in self._ports.files.scan(self._layout.in_inbox(place), self._skip if whole else _only_files, unread):
                 inside = self._layout.relative(entry.path) or b""
                 (seen.folders if entry.stat.is_dir else seen.files)[inside] = entry.stat
+            if whole and place:
+                self._see_folder(place, seen)
         self._read_orders(seen)
         return seen
+
+    def _see_folder(self, place: bytes, seen: Seen) -> None:
+        """A scan gives what is below a folder; what a hint named is to be known itself."""
+        with contextlib.suppress(FileGone, FileUnreadable):
+            stat = self._ports.files.stat(self._layout.in_inbox(place))
+            if stat.is_dir:
+                seen.folders[place] = stat
 
     def _skip(self, name: bytes, is_dir: bool) -> bool:
         return is_dir and rule_against(name, is_dir=True, patterns=self._rules.ignore) is not None
@@ -207,7 +225,7 @@ class Intake:
         """What each folder asks for, or why it asks for nothing."""
         self._orders = {}
         for path in {*seen.folders, *(parent(path) for path in seen.files)}:
-            folder = self._layout.order_folder(join(path, b"x"))
+            folder = self._layout.order_folder(join(path, b"x")) if path else None
             if folder is not None:
                 self._orders[path] = self._order_of(folder, path)
 
@@ -359,7 +377,7 @@ class Intake:
             row: Drop = tx.work.get("drop", known.drop)
             same = known.stat == fresh.stat or row.stat_is(found.stat)
             if row.state in DROP_AT_REST:
-                if same and not known.away and self._stays(row):
+                if same and self._stays(row):
                     return fresh
             elif same:
                 if known.order_json != fresh.order_json:

@@ -19,17 +19,19 @@ from qavix_watch.core.tasks import TASKS, TaskType
 from qavix_watch.errors import FileError, FileGone, OptionsError, OrderError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from qavix_watch.core.options import Options
     from qavix_watch.core.order import Order
     from qavix_watch.core.records import Drop, Job
     from qavix_watch.core.rules import Rules
+    from qavix_watch.core.service import Voice
     from qavix_watch.ports import Files, Hand, Ports
     from qavix_watch.ports.state import Tx
 
 OPTION_NAMES = (b"qavix.toml", b"qavix.toml.txt")
 OPTIONS_LIMIT_BYTES = 1 << 16
+FRESH_SECONDS = 5.0
 PRIORITIES: Mapping[str, int] = {"high": 1, "normal": 0, "low": -1}
 MOST_GENERATIONS = 3
 
@@ -126,8 +128,16 @@ async def _voices(ports: Ports, asked: Order) -> dict[str | None, str]:
     wanted = {target: asked.voice_for(target) for target in asked.targets or (None,)}
     if not any(wanted.values()):
         return {}
-    known = await ports.api.list_voices()
-    return {target: voices.resolve(voice, known, asked.targets) for target, voice in wanted.items() if voice}
+    named = {target: voice for target, voice in wanted.items() if voice}
+    try:
+        return _resolved(named, await ports.voices.known(), asked)
+    except OrderError:
+        # It may have been cloned a moment ago.
+        return _resolved(named, await ports.voices.known(younger_than=FRESH_SECONDS), asked)
+
+
+def _resolved(named: Mapping[str | None, str], known: Sequence[Voice], asked: Order) -> dict[str | None, str]:
+    return {target: voices.resolve(voice, known, asked.targets) for target, voice in named.items()}
 
 
 def _text(ports: Ports, rules: Rules, drop: Drop) -> str | None:
@@ -173,9 +183,7 @@ def _ensure(tx: Tx, plan: Plan, priority: int, now: float, held: str) -> int:
     """The id of the job for a plan: the newest generation there is, or a new one."""
     first = plan.identity(1)
     newest: Job | None = tx.jobs.newest(first)
-    if newest is not None and newest.state is JobState.FAILED:
-        newest = _tried_again(tx, newest, now)
-    if newest is not None and newest.state is not JobState.FAILED:
+    if newest is not None and not (newest.state is JobState.FAILED and newest.task_id):
         tx.jobs.join(newest, priority, held=bool(held), now=now)
         return newest.id
     generation = 1 if newest is None else newest.generation + 1
@@ -186,12 +194,3 @@ def _ensure(tx: Tx, plan: Plan, priority: int, now: float, held: str) -> int:
     values = {**plan.values, "identity": first, "key": plan.key(generation), "generation": generation, "priority": priority}
     number: int = tx.jobs.add(values, state, now, why or "ordered")
     return number
-
-
-def _tried_again(tx: Tx, job: Job, now: float) -> Job | None:
-    """A failed job that the service never made a task of is tried again under its own key."""
-    if job.task_id is None:
-        tx.work.move("job", job.id, (JobState.FAILED,), JobState.READY, now, "dropped again", {"due": now, "ended_at": None, "posted": 0})
-        again: Job = tx.work.get("job", job.id)
-        return again
-    return job

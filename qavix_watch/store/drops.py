@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.lifecycle import (
     DROP_LIVE,
+    HELD_BY_ORDER,
     JOB_UNSUBMITTED,
     DeliveryState,
     DropState,
@@ -66,7 +67,7 @@ class Drops:
 
     def changed(self, number: int, stat: Stat, now: float, due: float, why: str) -> bool:
         """The file is not what it was: begin again, where nothing was submitted for it. False where it is too late for that."""
-        fields = {**_stat_fields(stat), "changed_at": now, "due": due, "sha256": None, "partner_sha256": None}
+        fields = {**_stat_fields(stat), "changed_at": now, "due": due, "sha256": None, "partner_sha256": None, "accepted": 0}
         return self._begin_again(number, now, why, fields)
 
     def reordered(self, number: int, order: Mapping[str, Any], now: float) -> bool:
@@ -96,6 +97,7 @@ class Drops:
         if self.was_submitted(number):
             return False
         self._forget_jobs(number, now, why)
+        fields = {"held": "", **fields}  # whatever it was held for, it is judged anew
         return self._work.move("drop", number, (*_BEFORE_JOBS, DropState.DELIVERING), DropState.WAITING, now, why, fields)
 
     def touch(self, number: int, now: float, due: float, not_before: float | None = None) -> None:
@@ -160,11 +162,14 @@ class Drops:
         ).fetchall()
         for delivery, job in pending:
             self._work.move("delivery", delivery, (DeliveryState.PENDING,), DeliveryState.CANCELLED, now, why)
-            if not self.wanting(job):
+            left = self.wanting(job)
+            if not left:
                 self._work.move(
                     "job", job, (*JOB_UNSUBMITTED, JobState.HELD), JobState.CANCELLED, now, "nobody wants it any more",
                     {"ended_at": now},
                 )
+            elif all(drop.held for drop in left):
+                self._work.move("job", job, JOB_UNSUBMITTED, JobState.HELD, now, HELD_BY_ORDER)
 
     def wanting(self, job: int) -> list[Drop]:
         """The drops that wait for this job."""

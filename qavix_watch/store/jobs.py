@@ -51,14 +51,23 @@ class Jobs:
         return number
 
     def join(self, job: Job, priority: int, *, held: bool, now: float) -> None:
-        """One more drop wants this job: wake it where it had been given up before it was submitted, or only waited for approval."""
+        """One more drop wants this job: wake it where it had been given up, had failed before the service made a task of it, or only
+        waited for approval.
+        """
         if priority > job.priority:
             self._connection.execute("UPDATE jobs SET priority = ? WHERE id = ?", (priority, job.id))
-        if job.state is JobState.CANCELLED:
-            to = JobState.PROCESSING if job.task_id else JobState.READY
-            self._work.move("job", job.id, (JobState.CANCELLED,), to, now, "wanted again", {"due": now, "ended_at": None})
+        if job.state in {JobState.CANCELLED, JobState.FAILED} and not job.task_id:
+            self._begin_again(job, held=held, now=now)
+        elif job.state is JobState.CANCELLED:
+            self._work.move("job", job.id, (JobState.CANCELLED,), JobState.PROCESSING, now, "wanted again", {"due": now, "ended_at": None})
         elif job.state is JobState.HELD and job.reason == HELD_BY_ORDER and not held:
             self._work.move("job", job.id, (JobState.HELD,), JobState.READY, now, "wanted without hold", {"due": now})
+
+    def _begin_again(self, job: Job, *, held: bool, now: float) -> None:
+        """The service never made a task of it: it is tried under its own key, once a person approves where its order says so."""
+        to, why, due = (JobState.HELD, HELD_BY_ORDER, None) if held else (JobState.READY, "wanted again", now)
+        anew = {"posted": 0, "reuploads": 0} if job.state is JobState.FAILED else {}
+        self._work.move("job", job.id, (job.state,), to, now, why, {"due": due, "ended_at": None, **anew})
 
     def of_drop(self, drop: int) -> list[Job]:
         """The jobs that a drop asked for."""

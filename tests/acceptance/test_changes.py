@@ -80,7 +80,8 @@ def waits_for_upload(here: Home) -> bool:
 @pytest.mark.parametrize("after", ["archive", "delete", "keep"])
 @pytest.mark.parametrize("how", ["renamed over", "written over"])
 def test_an_original_replaced_while_its_job_runs_is_a_drop_of_its_own(
-    home: Callable[..., Home], clip: Callable[..., bytes], made: Callable[..., list[Any]], slow_tasks: Callable[[], None], after: str, how: str
+    home: Callable[..., Home], clip: Callable[..., bytes], made: Callable[..., list[Any]], slow_tasks: Callable[[], None],
+    after: str, how: str,
 ) -> None:
     """The newer one is neither put away as the older nor lost; both come out."""
     here, first, second = home(folders={"after": after}), clip(), clip(5)
@@ -307,7 +308,8 @@ def _tree(top: Path, clip: Callable[..., bytes]) -> dict[str, bytes]:
 
 
 TREE_RESULTS = [
-    "dub en to es/a.es.mp4", "dub en to es/deep/er/b.es.mp4", "erase/d.erased.mp4", "subs en to fr/c.fr.srt", "subs en to fr/c.fr.subbed.mp4",
+    "dub en to es/a.es.mp4", "dub en to es/deep/er/b.es.mp4", "erase/d.erased.mp4",
+    "subs en to fr/c.fr.srt", "subs en to fr/c.fr.subbed.mp4",
 ]
 
 

@@ -106,29 +106,26 @@ def test_work_whose_answer_was_lost_is_delivered_though_the_next_try_is_refused_
     assert totals(sandbox)["tasks"] == 1
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "status", "status": 403},
-        {"kind": "status", "status": 503},
-        {"kind": "reset"},
-        {"kind": "lost_answer"},
-        {"kind": "html", "status": 502},
-        {"kind": "redirect"},
-    ],
-    ids=lambda fault: f"{fault['kind']} {fault.get('status', '')}".strip(),
+STORAGE_MISHAPS: tuple[dict[str, Any], ...] = (
+    {"kind": "status", "status": 403},
+    {"kind": "status", "status": 503},
+    {"kind": "reset"},
+    {"kind": "lost_answer"},
+    {"kind": "html", "status": 502},
+    {"kind": "redirect"},
 )
-def test_storage_may_refuse_an_upload_and_is_asked_again_with_a_new_grant(
-    pair: Pair, tmp_path: Path, fault: dict[str, Any]
-) -> None:
+
+
+def test_storage_may_refuse_uploads_in_every_way_and_is_asked_again_with_new_grants(pair: Pair, wares: Wares) -> None:
     home, sandbox = pair
-    sandbox.faults({"operation": "storage_put", "times": 1, **fault})
+    sandbox.faults(*({"operation": "storage_put", "times": 1, **fault} for fault in STORAGE_MISHAPS))
     home.start()
-    home.drop("erase", "clip.mp4", make_video(tmp_path / "clip.mp4", seconds=3, size=(320, 240)))
-    all_done(home, 1)
+    for number in range(len(STORAGE_MISHAPS)):
+        drop_one(home, wares, "erase", number)
+    all_done(home, len(STORAGE_MISHAPS))
     every_fault_happened(sandbox)
-    assert totals(sandbox)["tasks"] == 1
-    assert counts(sandbox)["get_upload_url"] >= 2
+    assert totals(sandbox)["tasks"] == len(STORAGE_MISHAPS)
+    assert counts(sandbox)["get_upload_url"] == 2 * len(STORAGE_MISHAPS)
 
 
 def test_a_grant_that_expires_before_it_is_used_is_replaced(tmp_path: Path, wares: Wares) -> None:
@@ -143,24 +140,23 @@ def test_a_grant_that_expires_before_it_is_used_is_replaced(tmp_path: Path, ware
         assert totals(sandbox)["tasks"] == 1
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "status", "status": 403},
-        {"kind": "status", "status": 503},
-        {"kind": "short"},
-        {"kind": "html", "status": 200},
-        {"kind": "redirect", "location": "http://127.0.0.1:9/"},
-    ],
-    ids=["expired", "busy", "short", "page", "redirect to nowhere"],
+RESULT_MISHAPS: tuple[dict[str, Any], ...] = (
+    {"kind": "status", "status": 403},
+    {"kind": "status", "status": 503},
+    {"kind": "short"},
+    {"kind": "html", "status": 200},
+    {"kind": "redirect", "location": "http://127.0.0.1:9/"},
 )
-def test_a_result_that_does_not_come_as_it_should_is_fetched_again(pair: Pair, wares: Wares, fault: dict[str, Any]) -> None:
-    """Nothing but the whole result ever bears its name."""
+
+
+def test_results_that_do_not_come_as_they_should_are_fetched_again(pair: Pair, wares: Wares) -> None:
+    """Expired, busy, cut short, a page of HTML, a redirect to nowhere: nothing but the whole result ever bears its name."""
     home, sandbox = pair
-    sandbox.faults({"operation": "result_get", "times": 1, **fault})
+    sandbox.faults(*({"operation": "result_get", "times": 1, **fault} for fault in RESULT_MISHAPS))
     home.start()
-    drop_one(home, wares, "dub en to es", 1)
-    all_done(home, 1)
+    for number in range(len(RESULT_MISHAPS)):
+        drop_one(home, wares, "dub en to es", number)
+    all_done(home, len(RESULT_MISHAPS))
     every_fault_happened(sandbox)
     assert_whole(home, sandbox)
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from qavix_watch.api.client import Client
 from qavix_watch.api.transfers import TransferClient
+from qavix_watch.api.voices import VoiceBook
+from qavix_watch.api.voices import VoiceBook
 from qavix_watch.core.layout import Layout
 from qavix_watch.core.outcomes import Done
 from qavix_watch.core.rules import Rules
@@ -88,7 +90,8 @@ class World:
         self.threads = Threads(8)
         roots = MarkedRoots({os.fsencode(self.root): "place"}, STATE)
         self.ports = Ports(
-            self.clock, SystemChance(), Disk(), media, self.client, self.transfers, roots, self.store, self.threads
+            self.clock, SystemChance(), Disk(), media, self.client, VoiceBook(self.client, time.monotonic), self.transfers, roots,
+            self.store, self.threads,
         )
         self.act(lambda tx: tx.house.duty("follow", self.clock.now()))
         self.worker = self.new_worker()
