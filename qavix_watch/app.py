@@ -21,58 +21,32 @@ from qavix_watch.api.client import Client
 from qavix_watch.api.transfers import TransferClient
 from qavix_watch.api.voices import VoiceBook
 from qavix_watch.config import is_local_service
-from qavix_watch.core.ignore import Extensions, rule_against
+from qavix_watch.config.layout import absolute, rules_of
+from qavix_watch.core.ignore import rule_against
 from qavix_watch.core.layout import Layout, join
 from qavix_watch.core.rules import Rules, in_window
-from qavix_watch.core.words import Words
-from qavix_watch.errors import ConfigError, FileError, FileGone, StateUnusable
+from qavix_watch.errors import ConfigError, StateUnusable
 from qavix_watch.fs.disk import Disk
 from qavix_watch.fs.lock import hold
-from qavix_watch.fs.marker import MARKER_NAME, HeldMarker, MarkedRoots, hold_marker, read_marker
+from qavix_watch.fs.marker import HeldMarker, MarkedRoots
 from qavix_watch.fs.media import MediaReader
 from qavix_watch.fs.probe import ignore_sigio
 from qavix_watch.fs.watcher import Hint, Watcher
+from qavix_watch.places import held_markers, placed_layout
 from qavix_watch.ports import Ports
 from qavix_watch.stages.drop import Intake
 from qavix_watch.stages.sweep import sweep
 from qavix_watch.store.sqlite import Store
-from qavix_watch.system import SystemChance, SystemClock, Threads
+from qavix_watch.system import SystemChance, SystemClock, Threads, boot_id
 from qavix_watch.worker import Worker, lanes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from qavix_watch.config import Settings
     from qavix_watch.core.secret import Secret
 
 STOP_SECONDS = 20.0
-
-
-def absolute(path: str) -> bytes:
-    """A configured path as the bytes that the kernel knows it by."""
-    return os.path.abspath(os.fsencode(path))
-
-
-def layout_of(settings: Settings, place: str = "") -> Layout:
-    """The folders of a configuration."""
-    folders = settings.folders
-    return Layout(
-        place=place,
-        inbox=absolute(folders.inbox),
-        outbox=absolute(folders.outbox),
-        archive=absolute(folders.archive),
-        failed=absolute(folders.failed),
-        projects=folders.projects,
-        after=folders.after,
-    )
-
-
-def marked_folders(settings: Settings) -> list[bytes]:
-    """The folders that bear a marker: the root, and each folder that a person configured elsewhere."""
-    root = absolute(settings.folders.root)
-    layout = layout_of(settings)
-    others = [layout.inbox, layout.outbox, layout.archive, layout.failed]
-    return [root, *(folder for folder in others if not folder.startswith(root + b"/") and folder != root)]
 
 
 def open_state(settings: Settings) -> Store:
@@ -90,41 +64,6 @@ def open_state(settings: Settings) -> Store:
             f"the state {path} would lie on a network mount, where SQLite is not safe", hint="Name a local file with `state.path`."
         )
     return Store(path, settings.api.base_url, settings.api.account, uuid.uuid4().hex)
-
-
-def rules_of(settings: Settings, layout: Layout) -> Rules:
-    """What the stages go by."""
-    watch = settings.watch
-    plain = Extensions()
-    public = settings.callback.public_url
-    return Rules(
-        layout=layout,
-        account=f"{settings.api.base_url} {settings.api.account}",
-        words=Words(settings.words),
-        extensions=Extensions(
-            *(
-                plain_set if chosen is None else frozenset(chosen)
-                for plain_set, chosen in (
-                    (plain.video, watch.extensions.video),
-                    (plain.audio, watch.extensions.audio),
-                    (plain.image, watch.extensions.image),
-                )
-            )
-        ),
-        ignore=tuple(watch.ignore),
-        settle_seconds=watch.settle,
-        settle_remote_seconds=watch.settle_remote,
-        settle_folder_seconds=watch.settle_folder,
-        rescan_seconds=watch.rescan,
-        truncated_after_seconds=watch.truncated_after,
-        poll_min_seconds=settings.follow.poll_min,
-        poll_max_seconds=settings.follow.poll_max,
-        give_up_after_seconds=settings.retry.give_up_after,
-        min_free_bytes=settings.deliver.min_free,
-        window_minutes=None if settings.upload.window is None else (settings.upload.window.start, settings.upload.window.end),
-        templates=settings.deliver.templates,
-        callback_url=None if public is None else public.rstrip("/"),
-    )
 
 
 @dataclass(slots=True)
@@ -207,7 +146,7 @@ def serve(settings: Settings, key: Secret | None, ready: Callable[[], None] = la
     with hold(os.fsencode(os.path.abspath(settings.state.path)) + b".lock"):
         store = open_state(settings)
         try:
-            with _held_markers(settings, store.id) as places:
+            with held_markers(settings, store.id) as places:
                 for key_name in settings.without_effect:
                     log.warning("this version does not act on a key of the configuration yet", key=key_name)
                 asyncio.run(_run(settings, key, store, places, log, ready))
@@ -226,43 +165,9 @@ async def _run(
         await service.close()
 
 
-@contextlib.contextmanager
-def _held_markers(settings: Settings, owner: str) -> Iterator[dict[bytes, HeldMarker]]:
-    """Lock the marker of each configured folder. ConfigError where one has none, or one of another state."""
-    with contextlib.ExitStack() as stack:
-        held: dict[bytes, HeldMarker] = {}
-        for folder in marked_folders(settings):
-            shown = os.fsdecode(folder)
-            try:
-                marker = stack.enter_context(hold_marker(folder))
-            except FileGone:
-                raise ConfigError(
-                    f"{shown} has no marker ({os.fsdecode(MARKER_NAME)}): it was never prepared, or its disk or share is not there",
-                    hint=f"Run `qavix-watch init {shown}`, or mount what belongs there.",
-                ) from None
-            if marker.marker.owner != owner:
-                raise ConfigError(
-                    f"{shown} belongs to another state ({marker.marker.owner_name or marker.marker.owner})",
-                    hint=f"Run `qavix-watch init {shown}` to let it belong to this one.",
-                )
-            marker.count_start()
-            held[folder] = marker
-        yield held
-
-
-def place_of(settings: Settings) -> str:
-    """The id in the marker that the inbox lies under, "" where there is none yet."""
-    layout = layout_of(settings)
-    marked = [folder for folder in marked_folders(settings) if layout.inbox == folder or layout.inbox.startswith(folder + b"/")]
-    try:
-        return read_marker(marked[-1]).id
-    except FileError:
-        return ""
-
-
 def build(settings: Settings, key: Secret | None, store: Store, places: Mapping[bytes, HeldMarker], log: Any) -> Service:
     """Build everything and connect it."""
-    layout = layout_of(settings, place_of(settings))
+    layout = placed_layout(settings)
     disk = Disk(mode=settings.deliver.mode, group=_group_id(settings.deliver.group))
     for folder in (layout.inbox, layout.outbox, layout.archive, layout.failed):
         disk.make_folder(folder)
@@ -303,7 +208,7 @@ def _begin(settings: Settings, store: Store, ports: Ports, rules: Rules, places:
     now = ports.clock.now()
 
     def begin(tx: Any) -> tuple[bool, set[bytes]]:
-        same_boot = tx.house.started(os.getpid(), socket.gethostname(), _boot(), settings.source or "", now)
+        same_boot = tx.house.started(os.getpid(), socket.gethostname(), boot_id(), settings.source or "", now)
         for folder, held in places.items():
             tx.house.place(held.marker.id, folder, held.marker.starts)
         tx.work.rescue(now, rules.longest_retry_seconds)
@@ -311,15 +216,6 @@ def _begin(settings: Settings, store: Store, ports: Ports, rules: Rules, places:
 
     same_boot, staged = store.now("start", begin)
     sweep(ports.files, rules.layout, {join(rules.layout.outbox, path) for path in staged}, resume=same_boot)
-
-
-def _boot() -> str:
-    """Changes when the host starts anew (random(4)); after that the end of a half-written file may not be what was written."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def _group_id(group: str | int | None) -> int | None:

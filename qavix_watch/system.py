@@ -72,3 +72,12 @@ class Threads:
     def close(self) -> None:
         """Wait for what still runs."""
         self._pool.shutdown()
+
+
+def boot_id() -> str:
+    """Changes when the host starts anew (random(4)); after that the end of a half-written file may not be what was written."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

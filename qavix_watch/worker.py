@@ -20,6 +20,7 @@ from qavix_watch.errors import (
     MediaError,
     NoMediaReader,
     NoSpace,
+    PermissionRefused,
     QavixWatchError,
     RateLimited,
     RootOffline,
@@ -60,6 +61,7 @@ TOLD = {"submit", "deliver", "archive"}
 """The steps that a person reads of in the log; the others are for whoever looks closer."""
 DUTIES = ("account", "follow")
 NEVER_GIVEN_UP = frozenset({"deliver", "archive", *DUTIES})
+ACCOUNT_CALLS = frozenset({"get_balance", "usage_history", "pricing"})
 ELSEWHERE = {"storage", "result host"}
 """Hosts that are not the service: their failures say nothing of it."""
 
@@ -306,7 +308,7 @@ class Worker:
         match error:
             case Stopped():
                 return Later(0.0, piece.row.reason)
-            case AuthenticationRefused():
+            case ApiError() if _is_about_the_key(error):
                 return Brake("auth", said, error.hint, after=30.0)
             case RateLimited():
                 pause = min(error.retry_after or UNSAID_SECONDS, LONGEST_RATE_SECONDS)
@@ -354,7 +356,8 @@ class Worker:
         if isinstance(outcome, Later) or piece.claim.item == "duty":
             return
         done = isinstance(outcome, Done)
-        level = "warning" if not done else "info" if piece.lane.name in TOLD else "debug"
+        failed = isinstance(outcome, Done) and outcome.to == DropState.FAILED
+        level = "warning" if failed or not done else "info" if piece.lane.name in TOLD else "debug"
         to = str(outcome.to) if isinstance(outcome, Done) else type(outcome).__name__.lower()
         about = {name: getattr(piece.row, column) for name, column in ABOUT.items() if getattr(piece.row, column, None)}
         self.log(level, piece.lane.name, new=to, why=outcome.why, **{piece.claim.item: piece.id}, **about)
@@ -451,6 +454,11 @@ class Worker:
             if piece is not None:
                 piece.lost = True
         self._told = bool(rows)
+
+
+def _is_about_the_key(error: ApiError) -> bool:
+    """A key that is refused, and an account that may not even ask about itself."""
+    return isinstance(error, AuthenticationRefused) or (isinstance(error, PermissionRefused) and error.operation in ACCOUNT_CALLS)
 
 
 def _progress(piece: Piece, now: float) -> tuple[str, int, str, int, int, float, float]:

@@ -17,6 +17,7 @@ ALLOWED = {
     "demo": set(),
     "ports": {"core", "errors"},
     "system": {"core", "errors"},
+    "places": {"core", "config", "fs", "errors"},
     "fs": {"core", "errors"},
     "api": {"core", "errors"},
     "store": {"core", "errors"},

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from qavix_watch.config import Settings
-    from qavix_watch.core.layout import Layout
     from qavix_watch.core.rules import Rules
     from qavix_watch.store.views import View
 
@@ -35,42 +34,21 @@ def settings(config: str | None) -> Settings:
     return load(config, os.environ)
 
 
-def layout_of(settings: Settings) -> Layout:
-    """The folders of a configuration, absolute; `place` is the id in the marker that the inbox lies under, "" without one."""
-    from qavix_watch.core.layout import Layout
-
-    folders = settings.folders
-    inbox, outbox, archive, failed = map(_absolute, (folders.inbox, folders.outbox, folders.archive, folders.failed))
-    return Layout(_place(_absolute(folders.root), inbox), inbox, outbox, archive, failed, folders.projects, folders.after)
-
-
-def _absolute(path: str) -> bytes:
-    return os.path.abspath(os.fsencode(path))
-
-
-def _place(root: bytes, inbox: bytes) -> str:
-    from qavix_watch.errors import FileError
-    from qavix_watch.fs.marker import read_marker
-
-    try:
-        return read_marker(root if inbox.startswith(root.rstrip(b"/") + b"/") else inbox).id
-    except FileError:
-        return ""
-
-
 def rules_of(settings: Settings) -> Rules:
     """What the stages of the service go by, under this configuration."""
-    from qavix_watch import app
+    from qavix_watch.config import layout
+    from qavix_watch.places import placed_layout
 
-    return app.rules_of(settings, layout_of(settings))
+    return layout.rules_of(settings, placed_layout(settings))
 
 
 @contextmanager
 def view(settings: Settings) -> Iterator[View | None]:
     """Look into the state, beside a running service; None where there is none yet. StateUnusable where it cannot be read."""
+    from qavix_watch.places import placed_layout
     from qavix_watch.store.views import viewing
 
-    with viewing(settings.state.path, settings.api.base_url, settings.api.account, layout_of(settings)) as look:
+    with viewing(settings.state.path, settings.api.base_url, settings.api.account, placed_layout(settings)) as look:
         yield look
 
 

@@ -25,15 +25,19 @@ def init(
     """
     from qavix_watch.cli.context import say
     from qavix_watch.config import load
+    from qavix_watch.errors import ConfigError
 
     environ = dict(os.environ)
     written = _configuration(root, config)
     if written is not None:
         environ["QAVIX_WATCH_CONFIG"] = written
         say(f"Wrote the configuration {written}")
-    elif root is not None:
-        environ["QAVIX_WATCH_FOLDERS__ROOT"] = os.path.abspath(root)
     settings = load(config if written is None else written, environ)
+    if root is not None and os.path.abspath(root) != os.path.abspath(settings.folders.root):
+        raise ConfigError(
+            f"the configuration {settings.source} is for {settings.folders.root}, not for {os.path.abspath(root)}",
+            hint="Change `folders.root` there, or name another configuration with --config.",
+        )
     prepare(settings, say)
     say(f"Drop files into folders in {settings.folders.inbox}, for example “dub en to es”.")
     say(_next_step(settings, environ))
@@ -72,6 +76,7 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
     import uuid
 
     from qavix_watch import app
+    from qavix_watch.config.layout import layout_of, marked_folders
     from qavix_watch.errors import FileGone
     from qavix_watch.fs.disk import Disk
     from qavix_watch.fs.marker import Marker, create_marker, hold_marker, read_marker
@@ -79,7 +84,7 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
     disk = Disk()
     store = app.open_state(settings)
     try:
-        for folder in app.marked_folders(settings):
+        for folder in marked_folders(settings):
             disk.make_folder(folder)
             try:
                 marker = read_marker(folder)
@@ -93,7 +98,7 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
                 say(f"{os.fsdecode(folder)} belonged to another state ({marker.owner_name}) and belongs to this one now")
     finally:
         store.close()
-    layout = app.layout_of(settings)
+    layout = layout_of(settings)
     for folder in (layout.inbox, layout.outbox, layout.archive, layout.failed):
         disk.make_folder(folder)
 
@@ -102,5 +107,8 @@ def _next_step(settings: Settings, environ: dict[str, str]) -> str:
     from qavix_watch.config import read_key
 
     if read_key(settings, environ) is None:
-        return "Put your API key into QAVIX_API_KEY or the file named by `api.key_file`; then start the service with `qavix-watch run`."
+        return (
+            f"Put your API key into QAVIX_API_KEY, or into a file that `api.key_file` in {settings.source} names;"
+            " then start the service with `qavix-watch run`."
+        )
     return "Start the service with `qavix-watch run`."

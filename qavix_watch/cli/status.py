@@ -79,7 +79,9 @@ def is_running(service: Mapping[str, Any] | None) -> bool | None:
         return False
     if service["node"] != socket.gethostname():
         return None
-    if service["boot"] != _boot():
+    from qavix_watch.system import boot_id
+
+    if service["boot"] != boot_id():
         return False
     try:
         os.kill(service["pid"], 0)
@@ -88,15 +90,6 @@ def is_running(service: Mapping[str, Any] | None) -> bool | None:
     except PermissionError:
         return True
     return True
-
-
-def _boot() -> str:
-    """The id of this host's boot (random(4)): a number of a process means nothing after the next one."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def render(status: Mapping[str, Any], now: float | None = None) -> RenderableType:

@@ -76,7 +76,7 @@ _D, _C, _J, _V = DropState, ContentState, JobState, DeliveryState
 DROP_LIVE = (_D.WAITING, _D.SETTLED, _D.FINGERPRINTED, _D.DELIVERING, _D.ARCHIVING)
 DROP_AT_REST = (_D.ARCHIVED, _D.KEPT, _D.DELETED, _D.FAILED, _D.IGNORED, _D.GONE)
 JOB_UNSUBMITTED = (_J.READY, _J.UPLOADING, _J.SUBMITTING)
-HELD_BY_ORDER = "waits for approval (hold=yes)"
+HELD_BY_ORDER = "waits for approval (hold=yes); take hold=yes out of the folder's name to let it go on"
 """Why a job is held that its order holds; another drop of it without `hold=yes` lets it go on."""
 
 JOB_OPEN = (*JOB_UNSUBMITTED, _J.PROCESSING, _J.FETCHING)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -200,6 +201,7 @@ class Intake:
     def _scan(self, places: dict[bytes, bool]) -> Seen:
         seen = Seen()
         for place, whole in places.items():
+            self._note_folder(place, seen)
             def unread(path: bytes) -> None:
                 seen.unread.append(self._layout.relative(path) or b"")
 
@@ -216,6 +218,13 @@ class Intake:
         with contextlib.suppress(FileGone, FileUnreadable):
             stat = self._ports.files.stat(self._layout.in_inbox(place))
             if stat.is_dir:
+                seen.folders[place] = stat
+
+    def _note_folder(self, place: bytes, seen: Seen) -> None:
+        """A folder that a hint names may be new itself; a scan gives only what is below it."""
+        with suppress(FileError):
+            stat = self._ports.files.stat(self._layout.in_inbox(place)) if place else None
+            if stat is not None and stat.is_dir:
                 seen.folders[place] = stat
 
     def _skip(self, name: bytes, is_dir: bool) -> bool:

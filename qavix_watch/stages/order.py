@@ -68,7 +68,7 @@ async def order(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         chosen = await _voices(ports, asked)
         text = await ports.blocking(_text, ports, rules, drop) if asked.task is TaskType.TEXT_TO_SPEECH else None
     except OrderError as error:
-        return Later(rules.rescan_seconds, str(error))
+        return Later(rules.rescan_seconds, " ".join(filter(None, (str(error), error.hint))))
     except FileGone:
         await ports.blocking(ports.roots.check)
         return Done(DropState.WAITING, "taken out")

@@ -78,7 +78,7 @@ def test_without_a_good_key_the_service_runs_says_where_to_put_it_and_does_the_w
     assert "key" in why
     assert "QAVIX_API_KEY" in hint
     drop_one(home, wares, ORDER, 1)
-    wait_for(lambda: states(home, "jobs")["uploading"] == 1, 30, "the job to wait for its upload")
+    wait_for(lambda: states(home, "drops")["fingerprinted"] == 1, 30, "the drop to be read")
     assert (home.inbox / ORDER / "work 1.mp4").exists()
     assert told(home, "auth") == 1
     shown = home.command("status").stdout
@@ -124,7 +124,7 @@ def test_a_service_that_cannot_be_reached_is_waited_for(tmp_path: Path, wares: W
         assert "127.0.0.1" in why
         assert "goes on by itself" in hint
         drop_one(home, wares, ORDER, 1)
-        wait_for(lambda: states(home, "jobs")["uploading"] == 1, 30, "the job to wait for its upload")
+        wait_for(lambda: states(home, "drops")["fingerprinted"] == 1, 30, "the drop to be read")
         with running(replace(QUICK_SANDBOX, port=port)) as sandbox:
             all_archived(home, 1)
             assert totals(sandbox)["tasks"] == 1

@@ -22,6 +22,7 @@ from qavix_watch.fs.probe import ignore_sigio
 from qavix_watch.ports import Ports
 from qavix_watch.stages.drop import Intake
 from qavix_watch.store.sqlite import Store
+from qavix_watch.store.work import KINDS
 from qavix_watch.system import SystemChance, Threads
 from qavix_watch.worker import Piece, Worker, lanes
 
@@ -207,13 +208,20 @@ class World:
             said = self.step(name)
             assert isinstance(said, Done) or name == "follow", f"{name}: {said}"
 
+    def is_due(self, lane: str) -> bool:
+        """Whether the lane has work."""
+        found = next(one for one in self.worker.lanes if one.name == lane)
+        table = KINDS[found.item].table
+        states = ", ".join(f"'{state}'" for state in found.states)
+        return bool(self.rows(f"SELECT 1 FROM {table} WHERE state IN ({states}) AND due <= ? {found.where} LIMIT 1", self.clock.now()))
+
     def notice(self) -> None:
         """Look, and let the quiet time pass."""
         self.look()
         self.later(5)
 
     def through(self, *last: str, rounds: int = 80) -> None:
-        """Work at everything that is due, in the order of the flow, until nothing is open, or only `last` lanes have work."""
+        """Work at everything that is due, in the order of the flow, until nothing is open, or one of the `last` lanes has work."""
         for _ in range(rounds):
             if not self.open_work():
                 return
@@ -224,7 +232,7 @@ class World:
                 while (piece := self.claim(lane)) is not None:
                     self.record(piece, self.outcome(piece))
                     worked = True
-            if not worked and last:
+            if not worked and any(self.is_due(lane) for lane in last):
                 return
             if not worked:
                 time.sleep(0.05)  # the sandbox works at the tasks in real time

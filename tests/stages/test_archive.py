@@ -1,0 +1,438 @@
+"""Originals are put away only once, only if they are the ones that were worked on, and never lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from qavix_watch.core.outcomes import Brake, Done, Later
+from qavix_watch.fs.disk import Disk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from qavix_watch.core.outcomes import Outcome
+    from tests.support.world import World
+
+ORDER = "dub en to es"
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+class Disks(Disk):
+    """The real disk, where a test may step in before an act, or have the process die before or after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: dict[str, Callable[[], None]] = {}
+        self.after: dict[str, Callable[[], None]] = {}
+
+    def _around(self, act: str, *arguments: Any) -> Any:
+        self.before.pop(act, lambda: None)()
+        found = getattr(Disk, act)(self, *arguments)
+        self.after.pop(act, lambda: None)()
+        return found
+
+    def rename_new(self, source: bytes, target: bytes) -> None:
+        self._around("rename_new", source, target)
+
+    def remove(self, path: bytes) -> None:
+        self._around("remove", path)
+
+    def copy(self, source: bytes, temporary: bytes, meter: Any) -> str:
+        found: str = self._around("copy", source, temporary, meter)
+        return found
+
+
+def die() -> None:
+    raise Killed
+
+
+@pytest.fixture
+def disks(world: World) -> Disks:
+    disks = Disks()
+    world.with_ports(files=disks)
+    return disks
+
+
+@pytest.fixture
+def delivered(world: World, video: Callable[..., bytes]) -> Path:
+    """The original of a drop whose results are in place."""
+    path = world.drop(ORDER, "clip.mp4", video())
+    world.notice()
+    world.through("archive")
+    assert world.state() == "archiving"
+    return path
+
+
+@pytest.fixture
+def refused(world: World) -> Path:
+    """The original of a drop that can not be done."""
+    path = world.drop(ORDER, "clip.mp4", b"this is no video, whatever its name says")
+    world.notice()
+    world.steps("settle")
+    assert world.state() == "archiving"
+    return path
+
+
+def again(world: World) -> Outcome:
+    """A new process takes over what a dead one had in hand."""
+    world.act(lambda tx: tx.work.rescue(world.clock.now(), 3600.0))
+    return world.step("archive")
+
+
+def killed(world: World) -> None:
+    """The archiving begins, and the process dies in the middle."""
+    piece = world.claim("archive")
+    assert piece is not None
+    with pytest.raises(Killed):
+        world.run(piece.lane.stage(world.ports, world.rules, piece))
+
+
+def litter(world: World) -> list[str]:
+    return [str(path) for path in world.root.rglob(".qavix-*") if path.name != ".qavix-watch"]
+
+
+def test_an_original_goes_to_the_archive_with_its_folders(world: World, delivered: Path) -> None:
+    data = delivered.read_bytes()
+    assert isinstance(world.step("archive"), Done)
+    assert (world.root / "archive" / ORDER / "clip.mp4").read_bytes() == data
+    assert not delivered.exists()
+    assert (world.state(), litter(world)) == ("archived", [])
+    assert os.fsdecode(world.one("SELECT target FROM drops")) == str(world.root / "archive" / ORDER / "clip.mp4")
+
+
+def test_a_name_that_is_taken_in_the_archive_gets_a_number(world: World, delivered: Path) -> None:
+    taken = world.root / "archive" / ORDER / "clip.mp4"
+    taken.parent.mkdir()
+    taken.write_bytes(b"something else")
+    world.step("archive")
+    assert world.files("archive") == [f"{ORDER}/clip (2).mp4", f"{ORDER}/clip.mp4"]
+    assert taken.read_bytes() == b"something else"
+
+
+def test_the_very_same_content_in_the_archive_is_left_as_it_is(world: World, delivered: Path) -> None:
+    taken = world.root / "archive" / ORDER / "clip.mp4"
+    taken.parent.mkdir()
+    taken.write_bytes(delivered.read_bytes())
+    world.step("archive")
+    assert world.files("archive") == [f"{ORDER}/clip.mp4"]
+    assert world.files("inbox") == []
+
+
+def test_where_originals_are_kept_nothing_moves(world: World, delivered: Path) -> None:
+    world.with_layout(after="keep")
+    world.step("archive")
+    assert delivered.exists()
+    assert world.state() == "kept"
+    world.look()
+    assert len(world.rows("SELECT id FROM drops")) == 1, "what is kept is no new drop"
+
+
+def test_where_originals_are_deleted_only_the_one_that_was_read_is(world: World, delivered: Path) -> None:
+    world.with_layout(after="delete")
+    world.step("archive")
+    assert not delivered.exists()
+    assert (world.state(), world.files("archive")) == ("deleted", [])
+
+
+def test_other_bytes_with_the_same_times_are_not_deleted(world: World, delivered: Path) -> None:
+    """SHA-256 is compared before a delete: size, mtime and inode can be made equal."""
+    world.with_layout(after="delete")
+    stat = delivered.stat()
+    with delivered.open("r+b") as file:
+        file.write(b"X")
+    os.utime(delivered, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    world.step("archive")
+    assert delivered.read_bytes()[:1] == b"X"
+    assert world.state() == "kept"
+    world.look()
+    assert world.state() == "waiting", "it counts as a new drop"
+
+
+def test_an_original_that_was_replaced_stays_and_is_a_new_drop(world: World, delivered: Path, video: Callable[..., bytes]) -> None:
+    delivered.unlink()
+    delivered.write_bytes(data := video(5))
+    world.step("archive")
+    assert delivered.read_bytes() == data
+    assert (world.state(), world.files("archive")) == ("kept", [])
+    world.look()
+    assert [row["state"] for row in world.rows("SELECT state FROM drops ORDER BY id")] == ["kept", "waiting"]
+
+
+def test_an_original_that_was_taken_away_is_no_failure(world: World, delivered: Path) -> None:
+    delivered.unlink()
+    assert isinstance(world.step("archive"), Done)
+    assert world.state() == "kept"
+
+
+def test_an_original_that_is_open_for_writing_waits(world: World, delivered: Path) -> None:
+    with delivered.open("ab"):
+        said = world.step("archive")
+    assert isinstance(said, Later)
+    assert delivered.exists()
+    world.later(10)
+    world.step("archive")
+    assert world.state() == "archived"
+
+
+def test_a_file_replaced_between_the_rename_and_the_look_gets_its_name_back(
+    world: World, delivered: Path, disks: Disks, video: Callable[..., bytes]
+) -> None:
+    data = video(7)
+
+    def replace() -> None:
+        delivered.write_bytes(data)
+
+    disks.before["rename_new"] = replace
+    world.step("archive")
+    assert delivered.read_bytes() == data
+    assert (world.state(), litter(world)) == ("kept", [])
+
+
+def test_a_file_that_cannot_have_its_name_back_gets_a_number(
+    world: World, delivered: Path, disks: Disks, video: Callable[..., bytes]
+) -> None:
+    one, two = video(7), video(8)
+    disks.before["rename_new"] = lambda: delivered.write_bytes(one) and None
+    disks.after["rename_new"] = lambda: delivered.write_bytes(two) and None
+    world.step("archive")
+    assert delivered.read_bytes() == two
+    assert delivered.with_name("clip (2).mp4").read_bytes() == one
+
+
+# Kills
+
+def test_a_kill_before_the_original_was_taken_aside_costs_nothing(world: World, delivered: Path, disks: Disks) -> None:
+    disks.before["rename_new"] = die
+    killed(world)
+    assert delivered.exists()
+    again(world)
+    assert (world.state(), litter(world)) == ("archived", [])
+
+
+@pytest.mark.parametrize("after", ["archive", "delete"])
+def test_a_kill_while_the_original_is_aside_costs_nothing(world: World, delivered: Path, disks: Disks, after: str) -> None:
+    world.with_layout(after=after)
+    disks.after["rename_new"] = die
+    killed(world)
+    assert not delivered.exists()
+    world.look()
+    assert world.state() == "archiving", "it is only being put away"
+    again(world)
+    assert (world.state(), litter(world)) == ({"archive": "archived", "delete": "deleted"}[after], [])
+
+
+def test_a_kill_after_the_original_was_put_away_costs_nothing(world: World, delivered: Path, disks: Disks) -> None:
+    disks.after["rename_new"] = lambda: disks.after.update(rename_new=die)
+    killed(world)
+    again(world)
+    assert world.state() == "archived"
+    assert world.files("archive") == [f"{ORDER}/clip.mp4"]
+
+
+def test_a_kill_after_the_original_was_deleted_costs_nothing(world: World, delivered: Path, disks: Disks) -> None:
+    world.with_layout(after="delete")
+    disks.after["remove"] = die
+    killed(world)
+    again(world)
+    assert world.state() == "deleted"
+
+
+def test_a_new_file_in_the_place_of_one_that_is_just_put_away_is_a_drop_of_its_own_and_nothing_is_lost(
+    world: World, delivered: Path, disks: Disks, video: Callable[..., bytes]
+) -> None:
+    """Killed while the original was aside; before the next try a person puts another file in its place."""
+    data = delivered.read_bytes()
+    disks.after["rename_new"] = die
+    killed(world)
+    delivered.write_bytes(video(9))
+    world.look()
+    assert [row["state"] for row in world.rows("SELECT state FROM drops ORDER BY id")] == ["archiving", "waiting"]
+    again(world)
+    assert delivered.exists()
+    assert (world.root / "archive" / ORDER / "clip.mp4").read_bytes() == data
+    assert world.rows("SELECT state FROM drops WHERE id = 1") == [{"state": "archived"}]
+
+
+def test_what_was_aside_comes_back_where_the_setting_became_keep(world: World, delivered: Path, disks: Disks) -> None:
+    data = delivered.read_bytes()
+    disks.after["rename_new"] = die
+    killed(world)
+    world.with_layout(after="keep")
+    again(world)
+    assert delivered.read_bytes() == data
+    assert (world.state(), litter(world)) == ("kept", [])
+
+
+def test_what_was_aside_is_not_lost_where_its_folder_is_renamed_meanwhile(world: World, delivered: Path, disks: Disks) -> None:
+    data = delivered.read_bytes()
+    disks.after["rename_new"] = die
+    killed(world)
+    delivered.parent.rename(world.inbox / "dub en to es (new)")
+    world.look()
+    again(world)
+    assert litter(world) == []
+    assert data in [path.read_bytes() for path in world.root.rglob("*.mp4") if "outbox" not in path.parts]
+
+
+# Another filesystem
+
+@contextmanager
+def mounted(folder: Path, size: str = "64m") -> Iterator[None]:
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False).returncode:
+        pytest.skip("only root may mount another filesystem")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_to_another_filesystem_an_original_is_copied_compared_and_only_then_removed(world: World, delivered: Path) -> None:
+    data, times = delivered.read_bytes(), delivered.stat().st_mtime_ns
+    with mounted(world.root / "archive"):
+        world.step("archive")
+        there = world.root / "archive" / ORDER / "clip.mp4"
+        assert (there.read_bytes(), there.stat().st_mtime_ns) == (data, times)
+        assert (world.state(), litter(world), delivered.exists()) == ("archived", [], False)
+
+
+@pytest.mark.parametrize(("when", "act"), [("before", "copy"), ("after", "copy"), ("before", "remove"), ("after", "remove")])
+def test_a_kill_during_a_copy_leaves_one_whole_original_and_no_litter(
+    world: World, delivered: Path, disks: Disks, when: str, act: str
+) -> None:
+    data = delivered.read_bytes()
+    with mounted(world.root / "archive"):
+        last = {"remove": lambda: getattr(disks, when).update(remove=die), "copy": die}[act]
+        getattr(disks, when)[act] = last
+        killed(world)
+        again(world)
+        assert (world.root / "archive" / ORDER / "clip.mp4").read_bytes() == data
+        assert (world.state(), litter(world), world.files("archive")) == ("archived", [], [f"{ORDER}/clip.mp4"])
+
+
+def test_an_archive_without_room_pulls_its_brake_and_the_original_stays_in_sight(world: World, delivered: Path) -> None:
+    with mounted(world.root / "archive", "4k"):
+        said = world.step("archive")
+        assert isinstance(said, Brake)
+        assert (said.name, said.scope) == ("disk", "archive")
+        assert delivered.exists(), "while archiving waits for room, people see their file where they put it"
+        assert world.state() == "archiving"
+    again(world)
+    assert (world.state(), litter(world)) == ("archived", [])
+
+
+# Failures
+
+def test_a_failed_original_lies_beside_the_reason(world: World, refused: Path) -> None:
+    world.step("archive")
+    assert world.files("failed") == [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"]
+    why = (world.root / "failed" / ORDER / "clip.mp4.why.txt").read_text()
+    assert "this is not a video" in why
+    assert "nothing was paid" in why
+    assert world.state() == "failed"
+
+
+def test_a_kill_before_the_reason_was_written_costs_nothing(world: World, refused: Path, disks: Disks) -> None:
+    disks.after["rename_new"] = lambda: disks.after.update(rename_new=die)
+    killed(world)
+    again(world)
+    assert world.files("failed") == [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"]
+    assert world.state() == "failed"
+
+
+def test_where_originals_are_kept_the_reason_lies_in_the_inbox(world: World, refused: Path) -> None:
+    world.with_layout(after="keep")
+    world.step("archive")
+    assert world.files("inbox") == [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"]
+    world.look()
+    assert [row["state"] for row in world.rows("SELECT state FROM drops")] == ["failed"]
+
+
+def test_a_failed_original_that_was_taken_away_with_its_folder_is_at_rest(world: World, refused: Path) -> None:
+    world.with_layout(after="keep")
+    refused.unlink()
+    refused.parent.rmdir()
+    world.step("archive")
+    assert world.state() == "failed"
+
+
+def test_a_failed_original_dragged_back_is_tried_again_though_nothing_of_it_differs(world: World, refused: Path) -> None:
+    world.step("archive")
+    world.look()
+    (world.root / "failed" / ORDER / "clip.mp4").rename(refused)
+    world.look()
+    assert [row["state"] for row in world.rows("SELECT state FROM drops ORDER BY id")] == ["failed", "waiting"]
+
+
+def test_a_failed_original_dragged_back_while_no_service_ran_is_tried_again(world: World, refused: Path) -> None:
+    world.step("archive")
+    (world.root / "failed" / ORDER / "clip.mp4").rename(refused)
+    world.intake = world.new_intake()
+    world.look()
+    assert [row["state"] for row in world.rows("SELECT state FROM drops ORDER BY id")] == ["failed", "waiting"]
+
+
+# Partners
+
+@pytest.fixture
+def pair(world: World, video: Callable[..., bytes], picture: bytes) -> tuple[Path, Path]:
+    """A face swap that is delivered: its video and its picture."""
+    partner = world.drop("face swap", "clip.jpg", picture)
+    film = world.drop("face swap", "clip.mp4", video())
+    world.notice()
+    world.through("archive")
+    assert world.state() == "archiving"
+    return film, partner
+
+
+def test_a_partner_of_the_same_stem_follows_its_video(world: World, pair: tuple[Path, Path]) -> None:
+    world.step("archive")
+    assert world.files("archive") == ["face swap/clip.jpg", "face swap/clip.mp4"]
+    assert world.files("inbox") == []
+
+
+def test_a_partner_is_deleted_with_its_video(world: World, pair: tuple[Path, Path]) -> None:
+    world.with_layout(after="delete")
+    world.step("archive")
+    assert (world.files("archive"), world.files("inbox")) == ([], [])
+
+
+def test_a_partner_that_was_replaced_stays(world: World, pair: tuple[Path, Path]) -> None:
+    pair[1].write_bytes(b"another picture")
+    world.step("archive")
+    assert world.files("archive") == ["face swap/clip.mp4"]
+    assert pair[1].exists()
+
+
+def test_a_partner_that_another_drop_still_needs_stays(world: World, pair: tuple[Path, Path]) -> None:
+    world.act(lambda tx: tx.drops.add(
+        "place", b"face swap/clip.mov", Disk().stat(os.fsencode(pair[0])),
+        {"folder": b"face swap", "order_json": "", "canonical": "face swap", "task": "face_swap", "priority": 0}, 0.0, 0.0, 0.0,
+    ))
+    world.act(lambda tx: tx.work._connection.execute("UPDATE drops SET partner = ? WHERE id = 2", (b"face swap/clip.jpg",)))
+    world.step("archive")
+    assert pair[1].exists()
+
+
+def test_a_shared_partner_never_moves(world: World, video: Callable[..., bytes], picture: bytes) -> None:
+    world.drop("face swap", "face.jpg", picture)
+    world.drop("face swap", "clip.mp4", video())
+    world.notice()
+    world.through()
+    assert world.files("archive") == ["face swap/clip.mp4"]
+    assert world.files("inbox") == ["face swap/face.jpg"]
+
+
+def test_a_partner_follows_its_video_to_another_filesystem(world: World, pair: tuple[Path, Path]) -> None:
+    with mounted(world.root / "archive"):
+        world.step("archive")
+        assert world.files("archive") == ["face swap/clip.jpg", "face swap/clip.mp4"]
+        assert (world.files("inbox"), litter(world)) == ([], [])
