@@ -207,15 +207,15 @@ def _begin(settings: Settings, store: Store, ports: Ports, rules: Rules, places:
     """What a start does before anything runs: leases of the dead end, their temporary files go."""
     now = ports.clock.now()
 
-    def begin(tx: Any) -> tuple[bool, set[bytes]]:
+    def begin(tx: Any) -> tuple[set[bytes], set[int]]:
         same_boot = tx.house.started(os.getpid(), socket.gethostname(), boot_id(), settings.source or "", now)
         for folder, held in places.items():
             tx.house.place(held.marker.id, folder, held.marker.starts)
         tx.work.rescue(now, rules.longest_retry_seconds)
-        return same_boot, tx.jobs.staged()
+        return tx.jobs.staged(), tx.jobs.fetching() if same_boot else set()
 
-    same_boot, staged = store.now("start", begin)
-    sweep(ports.files, rules.layout, {join(rules.layout.outbox, path) for path in staged}, resume=same_boot)
+    staged, fetching = store.now("start", begin)
+    sweep(ports.files, rules.layout, {join(rules.layout.outbox, path) for path in staged}, fetching)
 
 
 def _group_id(group: str | int | None) -> int | None:

@@ -67,6 +67,8 @@ class Extensions:
             object.__setattr__(self, field.name, frozenset(item.lower().lstrip(".") for item in plain))
 
 
+_IMAGES = Extensions().image
+
 DOCUMENTS = _set("doc docx epub htm html key md odp ods odt pages pdf ppt pptx rtf tex xls xlsx")
 """What people take for text: worth a word where a `.txt` is expected."""
 
@@ -149,4 +151,4 @@ def is_companion(name: bytes) -> bool:
     if extension in _COMPANIONS:
         return True
     stem = split_name(name)[0].decode("utf-8", "replace").lower()
-    return extension in Extensions().image and _PICTURES.fullmatch(stem) is not None
+    return extension in _IMAGES and _PICTURES.fullmatch(stem) is not None

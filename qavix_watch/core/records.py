@@ -142,11 +142,12 @@ class Job(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTask:
-    """A job that the service works on, as far as following it needs to know."""
+    """A job that the service works on, as far as following it needs to know. `due`: when it is asked for by itself, None for never."""
 
     id: int
     task_id: str
     submitted_at: float
+    due: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

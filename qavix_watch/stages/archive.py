@@ -6,6 +6,7 @@ place meanwhile gets its name back and is a drop of its own.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,17 +17,18 @@ from qavix_watch.core.lifecycle import DropState
 from qavix_watch.core.naming import display, numbered, split_name
 from qavix_watch.core.outcomes import Done, Later, Outcome
 from qavix_watch.core.why import why_text
-from qavix_watch.errors import FileGone, NameRefused, NameTaken
+from qavix_watch.errors import FileError, NameRefused, NameTaken, Stopped
+from qavix_watch.stages.moving import MOST_NUMBERS, Original, give_back, is_there, move, stat_of
 
 if TYPE_CHECKING:
-    from qavix_watch.core.files import Stat
     from qavix_watch.core.records import Drop, Job
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
     from qavix_watch.ports.state import Tx
 
-MOST_NUMBERS = 10_000
 BUSY_SECONDS = 5.0
+ASIDE = b".qavix-aside-"
+"""How the private name of an original begins that is being put away; the drop's id ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +51,26 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     await ports.blocking(ports.roots.check)
     jobs: list[Job] = await ports.store.transaction("its jobs", lambda tx: tx.jobs.of_drop(drop.id))
     failed = drop.verdict == "failed"
-    if drop.detached and (drop.aside is None or not await ports.blocking(_there, ports, drop.aside)):
+    if drop.detached and (drop.aside is None or not await ports.blocking(is_there, ports, drop.aside)):
         return _ended(ports, DropState.FAILED if failed else DropState.KEPT, "the original had been taken away or replaced", None)
     if drop.verdict == "cancelled" or rules.layout.after == "keep":
-        return await _kept(ports, rules, drop, jobs)
-    aside = drop.aside or join(parent(rules.layout.in_inbox(drop.path)), f".qavix-aside-{drop.id}".encode())
+        return await _kept(ports, rules, hand, jobs)
+    aside = drop.aside or join(parent(rules.layout.in_inbox(drop.path)), b"%s%d" % (ASIDE, drop.id))
     await ports.store.transaction("about to put it away", lambda tx: tx.work.keep(hand.claim, {"aside": aside}))
     taken = await ports.blocking(_take_aside, ports, rules, hand, aside, failed)
     if isinstance(taken, Later):
         return taken
     if isinstance(taken, Unlike):
         return await _unlike(ports, hand, taken.why)
-    away = await _put_away(ports, rules, hand, aside, failed)
+    try:
+        away = await _put_away(ports, rules, hand, aside, failed)
+    except (FileError, Stopped):
+        # It may be long until this works: meanwhile people see their file where they put it.
+        await ports.blocking(_lay_back, ports, aside, rules.layout.in_inbox(drop.path))
+        raise
     if failed:
         await ports.blocking(_write_why, ports, away.path, drop, jobs)
-    await ports.blocking(_partner_too, ports, rules, drop, away, await _partner_free(ports, drop))
+    await ports.blocking(_partner_too, ports, rules, hand, away, await _partner_free(ports, drop))
     state = DropState.FAILED if failed else DropState.DELETED if away.path is None else DropState.ARCHIVED
     return _ended(ports, state, drop.reason if failed else "put away", away.path)
 
@@ -73,9 +80,14 @@ def _ended(ports: Ports, state: DropState, why: str, target: bytes | None) -> Ou
     return Done(state, why, fields, due=None)
 
 
-async def _kept(ports: Ports, rules: Rules, drop: Drop, jobs: list[Job]) -> Outcome:
+async def _kept(ports: Ports, rules: Rules, hand: Hand, jobs: list[Job]) -> Outcome:
+    drop: Drop = hand.row
     failed = drop.verdict == "failed"
     path = rules.layout.in_inbox(drop.path)
+    if drop.aside is not None and await ports.blocking(is_there, ports, drop.aside):
+        await ports.blocking(give_back, ports, drop.aside, path)
+    if failed and not await ports.blocking(is_there, ports, path):
+        return await _unlike(ports, hand, drop.reason)
     if failed:
         await ports.blocking(_write_why, ports, path, drop, jobs)
     return _ended(ports, DropState.FAILED if failed else DropState.KEPT, drop.reason if failed else "kept where it is", path)
@@ -85,11 +97,10 @@ def _take_aside(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bo
     """Rename the original to its private name and compare it there. None where it is the one, or where an earlier try was further."""
     drop: Drop = hand.row
     path = rules.layout.in_inbox(drop.path)
-    stat = _stat(ports, aside)
-    if stat is None:
-        stat = _stat(ports, path)
+    if not is_there(ports, aside):
+        stat = stat_of(ports, path)
         if stat is None:
-            return None if drop.target is not None and _stat(ports, drop.target) is not None else Unlike("the original was taken away")
+            return None if _was_put_away(ports, rules, drop, failed) else Unlike("the original was taken away")
         if not drop.stat_is(stat):
             return Unlike("the original was replaced by a newer file")
         if ports.files.writer(path) is Writer.OPEN:
@@ -97,8 +108,21 @@ def _take_aside(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bo
         ports.files.rename_new(path, aside)
     if _is_the_one(ports, rules, hand, aside, failed):
         return None
-    _give_back(ports, aside, path)
+    give_back(ports, aside, path)
     return Unlike("the original was replaced by a newer file")
+
+
+def _was_put_away(ports: Ports, rules: Rules, drop: Drop, failed: bool) -> bool:
+    """Whether an earlier try, which could not tell of it, came to its end."""
+    if drop.target is not None:
+        return is_there(ports, drop.target)
+    return drop.aside is not None and rules.layout.after == "delete" and not failed
+
+
+def _lay_back(ports: Ports, aside: bytes, path: bytes) -> None:
+    """Give an original its name back until the next try, unless that is taken."""
+    with suppress(FileError):
+        ports.files.rename_new(aside, path)
 
 
 def _is_the_one(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bool) -> bool:
@@ -115,16 +139,6 @@ def _room(rules: Rules, failed: bool) -> bytes:
     return rules.layout.failed if failed else rules.layout.archive
 
 
-def _give_back(ports: Ports, aside: bytes, path: bytes) -> None:
-    """The private name was a loan. Where a person has taken the name meanwhile, the file comes back with a number."""
-    for number in range(1, MOST_NUMBERS):
-        try:
-            ports.files.rename_new(aside, join(parent(path), numbered(name_of(path), number)))
-        except NameTaken:
-            continue
-        return
-
-
 async def _unlike(ports: Ports, hand: Hand, why: str) -> Outcome:
     drop: Drop = hand.row
     now = ports.clock.now()
@@ -138,7 +152,7 @@ async def _unlike(ports: Ports, hand: Hand, why: str) -> Outcome:
 
 async def _put_away(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bool) -> Away:
     drop: Drop = hand.row
-    if not await ports.blocking(_there, ports, aside):
+    if not await ports.blocking(is_there, ports, aside):
         return Away(drop.target)
     if rules.layout.after == "delete" and not failed:
         await ports.blocking(ports.files.remove, aside)
@@ -152,39 +166,14 @@ async def _put_away(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed
 
 async def _to_free_name(ports: Ports, rules: Rules, hand: Hand, aside: bytes, wanted: bytes) -> Away:
     folder, name = parent(wanted), name_of(wanted)
+    original = Original(aside, hand.row.sha256, str(hand.id))
     await ports.blocking(ports.files.make_folder, folder, rules.layout.inbox)
     for number in range(1, MOST_NUMBERS):
         target = join(folder, numbered(name, number))
         await ports.store.transaction("where it goes", lambda tx, target=target: tx.work.keep(hand.claim, {"target": target}))  # type: ignore[misc]
-        if await ports.blocking(_put, ports, hand, aside, target):
+        if await ports.blocking(move, ports, hand, original, target):
             return Away(target)
     raise NameTaken(f"every name for “{display(name)}” is taken in “{display(folder)}”")
-
-
-def _put(ports: Ports, hand: Hand, aside: bytes, target: bytes) -> bool:
-    """Move it to `target`. False where that name is taken by other content; the very same content is left as it is."""
-    drop: Drop = hand.row
-    try:
-        if ports.files.same_filesystem(parent(aside), parent(target)):
-            ports.files.rename_new(aside, target)
-            return True
-        private = join(parent(target), f".qavix-copy-{drop.id}-{drop.fence}".encode())
-        ports.files.remove(private)
-        ports.files.copy(aside, private, hand.meter("copying"))
-        ports.files.rename_new(private, target)
-    except NameTaken:
-        if not _same_content(ports, hand, target):
-            return False
-    ports.files.remove(aside)
-    return True
-
-
-def _same_content(ports: Ports, hand: Hand, target: bytes) -> bool:
-    drop: Drop = hand.row
-    stat = _stat(ports, target)
-    if stat is None or stat.size != drop.size or drop.sha256 is None:
-        return False
-    return ports.files.fingerprint(target, hand.meter("comparing")).sha256 == drop.sha256
 
 
 async def _partner_free(ports: Ports, drop: Drop) -> bool:
@@ -193,18 +182,20 @@ async def _partner_free(ports: Ports, drop: Drop) -> bool:
     return not await ports.store.transaction("who else needs its partner", lambda tx: tx.drops.partner_needed(drop))
 
 
-def _partner_too(ports: Ports, rules: Rules, drop: Drop, away: Away, free: bool) -> None:
+def _partner_too(ports: Ports, rules: Rules, hand: Hand, away: Away, free: bool) -> None:
     """A partner of the same stem follows its video, if nothing else needs it and it is the one that was used."""
+    drop: Drop = hand.row
     if not free or drop.partner is None:
         return
     path = rules.layout.in_inbox(drop.partner)
-    stat = _stat(ports, path)
+    stat = stat_of(ports, path)
     if stat is None or not drop.partner_is(stat) or ports.files.writer(path) is Writer.OPEN:
         return
-    if away.path is None:
+    if away.path is not None:
+        original, name = Original(path, drop.partner_sha256, f"{hand.id}p"), name_of(drop.partner)
+        any(move(ports, hand, original, join(parent(away.path), numbered(name, number))) for number in range(1, MOST_NUMBERS))
+    elif ports.files.fingerprint(path, hand.meter("comparing")).sha256 == drop.partner_sha256:
         ports.files.remove(path)
-    elif ports.files.same_filesystem(parent(path), parent(away.path)):
-        _give_back(ports, path, join(parent(away.path), name_of(drop.partner)))
 
 
 def _write_why(ports: Ports, path: bytes | None, drop: Drop, jobs: list[Job]) -> None:
@@ -213,14 +204,3 @@ def _write_why(ports: Ports, path: bytes | None, drop: Drop, jobs: list[Job]) ->
     target = join(parent(path), name_of(path)[:240] + b".why.txt")
     private = join(parent(path), f".qavix-why-{drop.id}".encode())
     ports.files.write(target, why_text(drop, jobs).encode(), private, parent(path))
-
-
-def _stat(ports: Ports, path: bytes) -> Stat | None:
-    try:
-        return ports.files.stat(path)
-    except FileGone:
-        return None
-
-
-def _there(ports: Ports, path: bytes) -> bool:
-    return _stat(ports, path) is not None

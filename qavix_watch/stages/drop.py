@@ -7,7 +7,6 @@ again, vanished ones are undone where nothing was submitted for them. While a ro
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -19,7 +18,8 @@ from qavix_watch.core.lifecycle import DROP_AT_REST, DropState
 from qavix_watch.core.naming import display
 from qavix_watch.core.order import Order, to_json
 from qavix_watch.core.tasks import MediaKind
-from qavix_watch.errors import FileError, FileGone, FileUnreadable, NestedOrder, NoSpace, OrderError, RootOffline, StoreError
+from qavix_watch.errors import FileError, NestedOrder, NoSpace, OrderError, RootOffline, StoreError
+from qavix_watch.stages.asides import aside_of, find_again
 from qavix_watch.stages.notes import Notes
 from qavix_watch.stages.order import OPTION_NAMES, order_fields, read_folder_order
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from qavix_watch.ports.state import Tx
 
 GATHER_SECONDS = 0.05
+REST = 4.0
+LONGEST_REST_SECONDS = 5.0
+"""Looking at crowded folders is work: between two looks lie so many times the seconds that the last one took."""
 OFFLINE_SECONDS = 2.0
 TROUBLE_SECONDS = 1.0
 NANOSECONDS = 1e9
@@ -92,6 +95,7 @@ class Intake:
         self._orders: dict[bytes, Order | OrderError] = {}
         self._notes = Notes(ports, rules)
         self.offline = False
+        self._rest = 0.0
         self._braked = True  # an earlier process may have left the brake on
 
     def before_scans(self, watched: Callable[[bool], None]) -> None:
@@ -148,11 +152,14 @@ class Intake:
             if places.get(b"") or self.offline:
                 places = {b"": True}
                 whole_at = self._ports.clock.now() + self._rules.rescan_seconds
+            began = self._ports.clock.now()
             try:
                 await self.look(places)
             except (StoreError, NoSpace):
                 self._hints[b""] = True  # what was seen could not be written down: it is looked at again
+                self._hinted.set()
                 await asyncio.sleep(TROUBLE_SECONDS)
+            self._rest = min(LONGEST_REST_SECONDS, REST * (self._ports.clock.now() - began))
 
     async def _next_places(self, seconds: float) -> dict[bytes, bool]:
         """What hints name, gathered for a moment; the whole inbox after so many seconds."""
@@ -161,7 +168,7 @@ class Intake:
                 await self._hinted.wait()
         except TimeoutError:
             return {b"": True}
-        await asyncio.sleep(GATHER_SECONDS)
+        await asyncio.sleep(max(GATHER_SECONDS, self._rest))
         self._hinted.clear()
         hints, self._hints = self._hints, {}
         return hints
@@ -208,17 +215,8 @@ class Intake:
             for entry in self._ports.files.scan(self._layout.in_inbox(place), self._skip if whole else _only_files, unread):
                 inside = self._layout.relative(entry.path) or b""
                 (seen.folders if entry.stat.is_dir else seen.files)[inside] = entry.stat
-            if whole and place:
-                self._see_folder(place, seen)
         self._read_orders(seen)
         return seen
-
-    def _see_folder(self, place: bytes, seen: Seen) -> None:
-        """A scan gives what is below a folder; what a hint named is to be known itself."""
-        with contextlib.suppress(FileGone, FileUnreadable):
-            stat = self._ports.files.stat(self._layout.in_inbox(place))
-            if stat.is_dir:
-                seen.folders[place] = stat
 
     def _note_folder(self, place: bytes, seen: Seen) -> None:
         """A folder that a hint names may be new itself; a scan gives only what is below it."""
@@ -233,7 +231,8 @@ class Intake:
     def _read_orders(self, seen: Seen) -> None:
         """What each folder asks for, or why it asks for nothing."""
         self._orders = {}
-        for path in {*seen.folders, *(parent(path) for path in seen.files)}:
+        looked_at = {*seen.folders, *(parent(path) for path in seen.files)}
+        for path in looked_at.union(*map(_above, looked_at)):
             folder = self._layout.order_folder(join(path, b"x")) if path else None
             if folder is not None:
                 self._orders[path] = self._order_of(folder, path)
@@ -247,8 +246,16 @@ class Intake:
         except OrderError as error:
             return error
 
+    async def _find_asides(self, seen: Seen) -> None:
+        """Originals that are being put away, and whose folder was renamed meanwhile."""
+        paths = [path for path in seen.files if aside_of(path) is not None]
+        for drop, path in await find_again(self._ports, self._rules, paths):
+            self._known.pop(drop.path, None)
+            self._known[path] = Known(drop.id, (drop.size, drop.mtime_ns, drop.inode), drop.order_json, away=True)
+
     async def _reconcile(self, places: dict[bytes, bool], seen: Seen) -> None:
         now = self._ports.clock.now()
+        await self._find_asides(seen)
         self._notice_folders(seen, now)
         candidates = {found.path: found for found in self._candidates(seen)}
         stopped = [path for path in seen.files if self._stopped(path)]

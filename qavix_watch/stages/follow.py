@@ -30,10 +30,10 @@ async def follow(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     if not ours:
         return Later(rules.poll_max_seconds)
     listed: dict[str, Task] = {}
-    complete = True
     for status in OPEN_STATUSES:
-        complete = await _pages(ports, status, listed, len(ours)) and complete
-    left = [job for job in ours if job.task_id not in listed and complete and job.submitted_at < began]
+        await _pages(ports, status, listed, len(ours))
+    # What has a due time is being asked for, or waits between two tries: waking it would use its tries up.
+    left = [job for job in ours if job.task_id not in listed and job.due is None and job.submitted_at < began]
     still = [(job.id, listed[job.task_id]) for job in ours if job.task_id in listed]
 
     def note(tx: Tx) -> None:
@@ -46,16 +46,15 @@ async def follow(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     return Later(_interval(ours, began, rules))
 
 
-async def _pages(ports: Ports, status: str, listed: dict[str, Task], ours: int) -> bool:
-    """Read every page of one status. False where there were too many to read them all (many tasks that are not ours)."""
+async def _pages(ports: Ports, status: str, listed: dict[str, Task], ours: int) -> None:
+    """Read every page of one status, unless very many tasks are not ours: what was not seen then is asked for one by one."""
     cursor = None
     for _ in range(ours // PAGE + 1 + MOST_PAGES_BEYOND_OURS):
         page = await ports.api.list_tasks(status=status, cursor=cursor, limit=PAGE)
         listed.update({task.task_id: task for task in page.tasks})
         cursor = page.next_cursor
         if cursor is None:
-            return True
-    return False
+            return
 
 
 def _interval(ours: list[OpenTask], now: float, rules: Rules) -> float:

@@ -45,13 +45,14 @@ class Notes:
         for path in files:
             by_folder.setdefault(parent(path), []).append(path)
         for folder in {*by_folder, *folders, *(place for place in places)}:
-            text = self._wanted(folder, by_folder.get(folder, []), folders, orders, now)
             there = join(folder, NAME) in files
+            text = self._wanted(folder, by_folder.get(folder, []), folders, orders, now, there=there)
             if text is not None or there:
                 self._put(folder, text, there=there)
 
     def _wanted(
-        self, folder: bytes, paths: list[bytes], folders: Mapping[bytes, Stat], orders: Mapping[bytes, Order | OrderError], now: float
+        self, folder: bytes, paths: list[bytes], folders: Mapping[bytes, Stat], orders: Mapping[bytes, Order | OrderError], now: float,
+        *, there: bool,
     ) -> str | None:
         """The note that this folder should have, None for none."""
         asked = orders.get(folder)
@@ -61,13 +62,13 @@ class Notes:
         if isinstance(asked, Order):
             self._since.pop(folder, None)
             return self._about_kinds(asked, people)
-        if isinstance(orders.get(parent(folder)), OrderError) and parent(folder) in orders:
+        if isinstance(orders.get(parent(folder)), OrderError):
             return None  # the folder above says it already
         since = self._since.setdefault(folder, now)
         name = name_of(folder).decode("utf-8", "surrogateescape")
         if readme.is_default_name(name):
             return None
-        holds = bool(people) or any(other.startswith(folder + b"/") for other in folders)
+        holds = there or bool(people) or any(other.startswith(folder + b"/") for other in folders)
         return _said(name, asked) if holds or now - since >= PATIENCE_SECONDS else None
 
     def _about_loose(self, people: list[bytes]) -> str | None:

@@ -16,17 +16,23 @@ _GROWING = (b".part", b".head")
 """What a download goes on with after a restart."""
 
 
-def sweep(files: Files, layout: Layout, staged: Collection[bytes], *, resume: bool) -> None:
-    """Clear the folder of parts of everything but `staged` (absolute paths) and, with `resume`, downloads that can go on."""
+def sweep(files: Files, layout: Layout, staged: Collection[bytes], fetching: Collection[int]) -> None:
+    """Clear the folder of parts of everything but `staged` (absolute paths) and the downloads of the jobs `fetching`."""
     try:
         names = files.listdir(layout.parts)
     except FileError:
         return
     for name in names:
         path = join(layout.parts, name)
-        if path not in staged and not (resume and name.endswith(_GROWING)):
+        if path not in staged and not _goes_on(name, fetching):
             files.remove(path)
     tidy(files, layout)
+
+
+def _goes_on(name: bytes, fetching: Collection[int]) -> bool:
+    """Whether a file is part of a download that goes on; its name begins with the job's number."""
+    number = name.split(b".")[0]
+    return name.endswith(_GROWING) and number.isdigit() and int(number) in fetching
 
 
 def tidy(files: Files, layout: Layout) -> None:

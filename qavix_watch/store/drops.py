@@ -141,9 +141,13 @@ class Drops:
         row: Drop = self._work.get("drop", number)
         self._work.note(now, "drop", number, row.state, row.state, why)
 
-    def moved(self, number: int, path: bytes, folder: bytes, now: float) -> None:
-        """A submitted drop's file has another path now; its results go where that folder's results go."""
-        self._connection.execute("UPDATE drops SET path = ?, folder = ? WHERE id = ?", (path, folder, number))
+    def moved(self, number: int, path: bytes, folder: bytes, now: float, *, aside: bytes | None = None) -> None:
+        """A submitted drop's file has another path now, or another private name (`aside`, absolute); its results go where that
+        folder's results go.
+        """
+        self._connection.execute(
+            "UPDATE drops SET path = ?, folder = ?, aside = coalesce(?, aside) WHERE id = ?", (path, folder, aside, number)
+        )
         row: Drop = self._work.get("drop", number)
         self._work.note(now, "drop", number, row.state, row.state, "the original was moved or its folder renamed")
 

@@ -89,7 +89,7 @@ class Jobs:
     def open_tasks(self) -> list[OpenTask]:
         """Every task that the service has not ended yet, as far as we know."""
         rows = self._connection.execute(
-            "SELECT id, task_id, submitted_at FROM jobs WHERE account = ? AND state = 'processing' ORDER BY id", (self._account,)
+            "SELECT id, task_id, submitted_at, due FROM jobs WHERE account = ? AND state = 'processing' ORDER BY id", (self._account,)
         )
         return [read(OpenTask, row) for row in rows]
 
@@ -169,6 +169,10 @@ class Jobs:
     def unstage(self, result: int) -> None:
         """The file under our own name has got its place."""
         self._connection.execute("UPDATE results SET staged = NULL WHERE id = ?", (result,))
+
+    def fetching(self) -> set[int]:
+        """The jobs whose results are still to be fetched: what has come of them is gone on with."""
+        return {row[0] for row in self._connection.execute("SELECT id FROM jobs WHERE state = 'fetching'")}
 
     def staged(self) -> set[bytes]:
         """The private names that results still wait under."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.kinds import ORDERS, Wares, drop_each, drop_one, results_of
-from tests.support.media import make_video
 from tests.support.pair import QUICK_SANDBOX, SUBMITTING, assert_nothing_twice, counts, paired, states, totals
 from tests.support.service import Home, wait_for
 
@@ -169,12 +168,12 @@ def assert_whole(home: Home, sandbox: Running) -> None:
 
 
 @pytest.mark.parametrize("kind", ["reset", "truncate"])
-def test_a_result_that_is_cut_in_the_middle_is_gone_on_with(pair: Pair, tmp_path: Path, kind: str) -> None:
+def test_a_result_that_is_cut_in_the_middle_is_gone_on_with(pair: Pair, wares: Wares, kind: str) -> None:
     """What has come is not fetched a second time: the next request asks for the rest."""
     home, sandbox = pair
     sandbox.faults({"operation": "result_get", "kind": kind, "times": 1})
     home.start()
-    home.drop("erase", "clip.mp4", make_video(tmp_path / "clip.mp4", seconds=4, size=(640, 480)))
+    drop_one(home, wares, "erase", 1)
     all_done(home, 1)
     every_fault_happened(sandbox)
     assert_whole(home, sandbox)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from qavix_watch.sandbox import SandboxOptions, running
 from tests.support.service import at_home, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILES = 2000
 SECONDS = 60.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import sqlite3
 import time
@@ -16,6 +17,7 @@ from tests.support.pair import assert_nothing_twice, paired, states, totals
 from tests.support.service import Home, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from qavix_watch.sandbox import Running
@@ -63,6 +65,13 @@ def at_rest(home: Home) -> bool:
     return states(home, "drops") == states_wanted(waiting)
 
 
+def wait_for_rest(home: Home) -> None:
+    try:
+        wait_for(lambda: at_rest(home), 120, "everything to be at rest")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\nopen: {home.open_work()}\n{home.log.read_text()[-3000:]}") from None
+
+
 def states_wanted(waiting: int) -> dict[str, int]:
     return {"archived": DROPS - waiting} | ({"delivering": waiting} if waiting else {})
 
@@ -100,6 +109,55 @@ def assert_sound(home: Home) -> None:
         connection.close()
 
 
+def killed_once(home: Home, moment: Callable[[], object], what: str) -> None:
+    """Kill the service at a moment, and start it again."""
+    wait_for(moment, 30, what)
+    home.kill()
+    home.start()
+
+
+def hits(sandbox: Running) -> int:
+    return int(sandbox.control("faults")[0]["hits"])
+
+
+def test_what_was_in_hand_at_a_kill_goes_on_at_once(tmp_path: Path) -> None:
+    """Nobody waits for the end of a dead process's lease."""
+    with paired(tmp_path / "home") as (home, sandbox):
+        sandbox.faults({"operation": "storage_put", "kind": "slow", "delay": 60, "times": 1})
+        home.start()
+        drop_one(home, Wares(tmp_path), "erase", 1)
+        killed_once(home, lambda: hits(sandbox), "the upload")
+        home.rest(1, 20)
+        assert totals(sandbox)["tasks"] == 1
+
+
+def test_a_voice_whose_cloning_was_under_way_at_a_kill_is_found_again(tmp_path: Path) -> None:
+    """There is no key that would tell: List Voices does."""
+    with paired(tmp_path / "home") as (home, sandbox):
+        sandbox.faults({"operation": "voice_clone", "kind": "slow", "delay": 60, "times": 1})
+        home.start()
+        drop_one(home, Wares(tmp_path), "clone voice", 1)
+        killed_once(home, lambda: totals(sandbox)["clones"], "the voice")
+        home.rest(1, 20)
+        assert totals(sandbox)["clones"] == 1
+        assert home.results() == results_of("clone voice", 1)
+
+
+def test_a_download_that_was_under_way_at_a_kill_is_gone_on_with(tmp_path: Path) -> None:
+    """What has come stays; the rest is asked for."""
+    with paired(tmp_path / "home") as (home, sandbox):
+        sandbox.faults({"operation": "result_get", "kind": "trickle", "rate": 2000, "times": 1})
+        home.start()
+        drop_one(home, Wares(tmp_path), "erase", 1)
+        killed_once(home, lambda: any(path.stat().st_size for path in home.outbox.rglob("*.part")), "a part of the result")
+        home.rest(1, 20)
+        statuses = [visit["status"] for visit in sandbox.control("requests")["recent"] if visit["operation"] == "result_get"]
+        assert statuses[-1] == 206
+        assert len(statuses) == 2
+        [made] = [made for task in sandbox.ledger()["tasks"] for made in task["results"].values()]
+        assert hashlib.sha256((home.outbox / "erase" / "work 1.erased.mp4").read_bytes()).hexdigest() == made["sha256"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_hundred_kills_while_fifty_drops_go_through_lose_nothing_and_bill_nothing_twice(tmp_path: Path) -> None:
@@ -113,8 +171,9 @@ def test_two_hundred_kills_while_fifty_drops_go_through_lose_nothing_and_bill_no
             if kill % (KILLS // DROPS) == 0:
                 work.drop(home, kill // (KILLS // DROPS))
             killed_at_random(home, dice)
+        assert states(home, "drops")["archived"] > DROPS // 2, "work went on between the kills"
         home.start()
-        wait_for(lambda: at_rest(home), 120, "everything to be at rest")
+        wait_for_rest(home)
         unclear = clones_that_wait_for_a_person(home)
         assert_every_drop_is_done_and_whole(home, work, unclear)
         assert_billed_once(home, sandbox, unclear)

@@ -52,19 +52,18 @@ class Wares:
 
 
 def _alone(suffix: str, make: Callable[[Wares, int], bytes]) -> Callable[[Home, Wares, str, int], None]:
-    return lambda home, wares, order, number: _drop(home, order, f"work {number}{suffix}", make(wares, number))
-
-
-def _paired(suffix: str, make: Callable[[Wares, int], bytes]) -> Callable[[Home, Wares, str, int], None]:
     def drop(home: Home, wares: Wares, order: str, number: int) -> None:
-        _drop(home, order, f"work {number}{suffix}", make(wares, number))
-        _drop(home, order, f"work {number}.mp4", wares.video(number))
+        home.drop(order, f"work {number}{suffix}", make(wares, number))
 
     return drop
 
 
-def _drop(home: Home, order: str, name: str, data: bytes) -> None:
-    home.drop(order, name, data)
+def _paired(suffix: str, make: Callable[[Wares, int], bytes]) -> Callable[[Home, Wares, str, int], None]:
+    def drop(home: Home, wares: Wares, order: str, number: int) -> None:
+        home.drop(order, f"work {number}{suffix}", make(wares, number))
+        home.drop(order, f"work {number}.mp4", wares.video(number))
+
+    return drop
 
 
 _WAYS = {

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from qavix_watch.api.client import Client
 from qavix_watch.api.transfers import TransferClient
 from qavix_watch.api.voices import VoiceBook
-from qavix_watch.api.voices import VoiceBook
 from qavix_watch.core.layout import Layout
 from qavix_watch.core.outcomes import Done
 from qavix_watch.core.rules import Rules
@@ -101,7 +100,10 @@ class World:
     def new_worker(self, **changes: Any) -> Worker:
         """A worker over this world, as after a start."""
         given: dict[str, Any] = {"owner": "node:1", "lanes": lanes(), "free": lambda _: self.free_bytes, "log": self.log, **changes}
-        return Worker(self.ports, self.rules, **given)
+        worker = Worker(self.ports, self.rules, **given)
+        # The intake is made after the worker.
+        worker.root_lost, worker.put_away = lambda: self.intake.root_lost(), lambda *what: self.intake.put_away(*what)  # noqa: PLW0108
+        return worker
 
     def new_intake(self) -> Intake:
         """An intake that knows nothing yet, as after a start."""

@@ -1,0 +1,72 @@
+"""Originals under their private names that are not where the state knows them: a person renamed or moved their folder meanwhile."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qavix_watch.core.layout import join, name_of, parent
+from qavix_watch.core.lifecycle import DropState
+from qavix_watch.errors import FileGone
+from qavix_watch.stages.archive import ASIDE
+from qavix_watch.stages.moving import give_back
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qavix_watch.core.records import Drop
+    from qavix_watch.core.rules import Rules
+    from qavix_watch.ports import Ports
+    from qavix_watch.ports.state import Tx
+
+
+def aside_of(path: bytes) -> int | None:
+    """The drop whose original lies under this private name; None for any other name."""
+    number = name_of(path).removeprefix(ASIDE)
+    return int(number) if name_of(path) != number and number.isdigit() else None
+
+
+async def find_again(ports: Ports, rules: Rules, paths: Iterable[bytes]) -> list[tuple[Drop, bytes]]:
+    """Follow each of these originals to where it lies now, or give it its name back where nobody is putting it away any more.
+
+    Gives the drops that were followed, as they were before, and the path that each has now.
+    """
+    found = []
+    for path in paths:
+        drop = await ports.store.transaction("an original aside", partial(_strayed, rules=rules, path=path))
+        if drop is None:
+            continue
+        if await ports.store.transaction("it is followed", partial(_followed, rules=rules, drop=drop, path=path, now=ports.clock.now())):
+            found.append((drop, _named(path, drop)))
+        else:
+            await ports.blocking(_back, ports, rules.layout.in_inbox(path), rules.layout.in_inbox(_named(path, drop)))
+    return found
+
+
+def _named(path: bytes, drop: Drop) -> bytes:
+    """Where the original would lie under its own name."""
+    return join(parent(path), name_of(drop.path))
+
+
+def _strayed(tx: Tx, *, rules: Rules, path: bytes) -> Drop | None:
+    """The drop whose original lies there, if the state does not know that."""
+    try:
+        drop: Drop = tx.work.get("drop", aside_of(path) or 0)
+    except KeyError:
+        return None
+    return None if drop.aside == rules.layout.in_inbox(path) else drop
+
+
+def _followed(tx: Tx, *, rules: Rules, drop: Drop, path: bytes, now: float) -> bool:
+    folder = rules.layout.order_folder(path)
+    if drop.state is not DropState.ARCHIVING or drop.detached or folder is None:
+        return False
+    tx.drops.moved(drop.id, _named(path, drop), folder, now, aside=rules.layout.in_inbox(path))
+    return True
+
+
+def _back(ports: Ports, aside: bytes, wanted: bytes) -> None:
+    try:
+        give_back(ports, aside, wanted)
+    except FileGone:
+        return  # it was put away, or taken away, since it was seen
