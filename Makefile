@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/qavix-watch demo
 
 test: $(VENV)/.tools
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/.tools
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core import backoff
@@ -59,6 +60,8 @@ ABOUT = {"path": "path", "order": "canonical", "task_id": "task_id", "job": "job
 """What the log says of a piece of work besides its id: names of the log, and the columns that they come from."""
 TOLD = {"submit", "deliver", "archive"}
 """The steps that a person reads of in the log; the others are for whoever looks closer."""
+PROVEN = frozenset({"auth", "rate", "offline", "credits", "disk:results", "disk:archive", "disk:state"})
+"""The brakes that a step which succeeded shows to be needless."""
 DUTIES = ("account", "follow")
 NEVER_GIVEN_UP = frozenset({"deliver", "archive", *DUTIES})
 ACCOUNT_CALLS = frozenset({"get_balance", "usage_history", "pricing"})
@@ -98,7 +101,7 @@ def lanes(uploads: int = 2) -> tuple[Lane, ...]:
     return (
         Lane("settle", "drop", (DropState.WAITING,), settle, 4, _FILES, "AND held = ''"),
         Lane("fingerprint", "drop", (DropState.SETTLED,), fingerprint, 2, _FILES, "AND held = ''"),
-        Lane("order", "drop", (DropState.FINGERPRINTED,), order, 4, _FILES | {"auth", "offline", "rate"}),
+        Lane("order", "drop", (DropState.FINGERPRINTED,), order, 4, _FILES),
         Lane("prepare", "job", (JobState.READY,), prepare, 4, frozenset({"disk:state"})),
         Lane("upload", "content", (ContentState.ABSENT,), upload, uploads, _FILES | _API | {"window"}),
         Lane("submit", "job", (JobState.SUBMITTING,), submit, 4, _API | {"root", "credits"}),
@@ -181,6 +184,7 @@ class Worker:
     _pieces: dict[tuple[str, int], Piece] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _waking: asyncio.Event = field(default_factory=asyncio.Event)
+    _looking: asyncio.Task[None] | None = None
     _failures: int = 0
     _told: bool = False
     moved_at: float = 0.0
@@ -195,7 +199,8 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop` is called, then let what is in hand come to an end."""
-        await self.ports.store.transaction("duties", self._begin_duties)
+        for brake in await self.ports.store.transaction("duties", self._begin_duties):
+            self.log("warning", "brake still on", brake=brake.name, scope=brake.scope, why=brake.why, hint=brake.hint)
         ticking = asyncio.create_task(self._tick())
         try:
             while not self.stopping:
@@ -206,14 +211,19 @@ class Worker:
                         await self._waking.wait()
             await self._drain()
         finally:
-            ticking.cancel()
+            for task in (ticking, *([] if self._looking is None else [self._looking])):
+                task.cancel()
 
-    def _begin_duties(self, tx: Any) -> None:
-        """What recurs is due at a start, whenever it was done last: tasks may have ended and keys have changed meanwhile."""
+    def _begin_duties(self, tx: Tx) -> list[BrakeRow]:
+        """What recurs is due at a start, whenever it was done last: tasks may have ended and keys have changed meanwhile.
+
+        Gives the brakes that an earlier process left on: who starts a service reads its log from here.
+        """
         tx.brakes.hurry(self.now())
         for name in DUTIES:
             tx.house.duty(name, self.now())
             tx.house.hurry(name, self.now())
+        return tx.brakes.on()
 
     def stop(self) -> None:
         """Claim nothing more; transfers end at their next chunk."""
@@ -263,9 +273,16 @@ class Worker:
         taken, due, brakes = await self.ports.store.transaction("claim", take)
         for lane, claim in taken:
             self._start(Piece(lane, claim, self))
-        await self._look_at_brakes([brake for brake in brakes if brake.until <= now and brake.name != "root"])
-        times = [due, *(brake.until for brake in brakes if brake.name != "root")]
+        others = [brake for brake in brakes if brake.name != "root"]
+        looked_at = self._begin_looking([brake for brake in others if brake.until <= now])
+        times = [due, *(brake.until for brake in others if brake not in looked_at)]
         return max(0.01, min([IDLE_SECONDS, *(time - now for time in times if time is not None)]))
+
+    def _begin_looking(self, brakes: list[BrakeRow]) -> list[BrakeRow]:
+        """Look at these brakes beside the work that they do not stop, one look at a time: a service may take long not to answer."""
+        if brakes and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look_at_brakes(brakes), name="brakes")
+        return brakes
 
     def _start(self, piece: Piece) -> None:
         self._pieces[piece.claim.item, piece.id] = piece
@@ -283,6 +300,8 @@ class Worker:
         except (StoreError, NoSpace) as error:
             self.log("error", "the state could not be written", why=str(error), hint=error.hint)
             await asyncio.sleep(1.0)
+        except Exception:  # noqa: BLE001 - nothing was recorded; the work is tried again when its lease ends
+            self.log("error", "unexpected error", stage=piece.lane.name, exc_info=True, **{piece.claim.item: piece.id})
         finally:
             self._pieces.pop((piece.claim.item, piece.id), None)
             self.wake()
@@ -370,8 +389,8 @@ class Worker:
                 tx.work.settle(claim, outcome.to, now, outcome.why, fields, due=None if outcome.due is None else now + outcome.due)
                 if outcome.also is not None:
                     outcome.also(tx)
-                for name in piece.lane.stopped_by & {"auth", "rate", "offline", "credits"}:
-                    tx.brakes.succeeded(name, "")
+                for name in piece.lane.stopped_by & PROVEN:
+                    tx.brakes.succeeded(*name.split(":") if ":" in name else (name, ""))
             case Later():
                 fields = {"reason": outcome.why, **outcome.fields}
                 tx.work.settle(claim, row.state, now, outcome.why, fields, due=None if outcome.seconds is None else now + outcome.seconds)
@@ -382,9 +401,11 @@ class Worker:
             case Hold():
                 _hold(tx, claim, outcome.why, now)
             case Brake():
-                tx.work.settle(claim, row.state, now, outcome.why, {"reason": outcome.why}, due=now)
                 count = tx.brakes.count(outcome.name, outcome.scope)
                 pause = max(outcome.after, min(LONGEST_RATE_SECONDS, outcome.after * 2.0 ** min(count, 10)))
+                stops_itself = piece.lane.stopped_by & {outcome.name, f"{outcome.name}:{outcome.scope}"}
+                due = now if stops_itself else now + pause
+                tx.work.settle(claim, row.state, now, outcome.why, {"reason": outcome.why}, due=due)
                 return bool(tx.brakes.pull(outcome.name, outcome.scope, outcome.why, outcome.hint, now, now + pause))
         return False
 
@@ -400,23 +421,24 @@ class Worker:
         tx.work.settle(piece.claim, row.state, now, outcome.why, fields, due=now + pause)
 
     async def _look_at_brakes(self, brakes: Collection[BrakeRow]) -> None:
-        for brake in brakes:
-            why = await self._still_on(brake)
-            now = self.now()
-            if why is None:
-                if await self.ports.store.transaction("brake off", lambda tx, brake=brake: tx.brakes.let_go(brake.name, brake.scope, now, "it works again")):  # type: ignore[misc]  # noqa: B023, E501
+        try:
+            for brake in brakes:
+                why = await self._still_on(brake)
+                if await self.ports.store.transaction("brake looked at", partial(_looked_at, brake=brake, why=why, now=self.now())):
                     self.log("info", "brake off", brake=brake.name, scope=brake.scope)
-            else:
-                pause = backoff.pause(brake.count, 0.0, first=2.0, longest=60.0 if brake.name == "offline" else 300.0)
-                await self.ports.store.transaction(
-                    "brake stays on",
-                    lambda tx, brake=brake, why=why, pause=pause: tx.brakes.pull(brake.name, brake.scope, why, brake.hint, now, now + pause),  # type: ignore[misc]  # noqa: B023, E501
-                )
+        except (StoreError, NoSpace) as error:
+            self.log("error", "the state could not be written", why=str(error), hint=error.hint)
+            await asyncio.sleep(1.0)
+        finally:
+            self.wake()
 
     async def _still_on(self, brake: BrakeRow) -> str | None:
         """Why a brake must stay on, or None. `rate` and `credits` are over with their time: the next call shows."""
         if brake.name == "disk":
-            free = await self.ports.blocking(self.free, brake.scope)
+            try:
+                free = await self.ports.blocking(self.free, brake.scope)
+            except FileError as error:
+                return str(error)
             return None if free >= self.rules.min_free_bytes else brake.why
         if brake.name not in {"auth", "offline"}:
             return None
@@ -459,6 +481,15 @@ class Worker:
 def _is_about_the_key(error: ApiError) -> bool:
     """A key that is refused, and an account that may not even ask about itself."""
     return isinstance(error, AuthenticationRefused) or (isinstance(error, PermissionRefused) and error.operation in ACCOUNT_CALLS)
+
+
+def _looked_at(tx: Tx, *, brake: BrakeRow, why: str | None, now: float) -> bool:
+    """Let a brake go where `why` is None (then True), else look again after a while."""
+    if why is None:
+        return tx.brakes.let_go(brake.name, brake.scope, now, "it works again")
+    pause = backoff.pause(brake.count, 0.0, first=2.0, longest=60.0 if brake.name == "offline" else 300.0)
+    tx.brakes.pull(brake.name, brake.scope, why, brake.hint, now, now + pause)
+    return False
 
 
 def _progress(piece: Piece, now: float) -> tuple[str, int, str, int, int, float, float]:

@@ -49,6 +49,17 @@ def moment(at: float, *, now: float | None = None) -> str:
     return f"{when:%H:%M:%S}" if same_day else f"{when:%Y-%m-%d %H:%M:%S}"
 
 
+def window(minutes: tuple[int, int]) -> str:
+    """A part of the day, in minutes after midnight: `22:00-06:00`."""
+    return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in minutes)
+
+
+def minute_of_day() -> int:
+    """Minutes since midnight, local time."""
+    local = datetime.now().astimezone()
+    return local.hour * 60 + local.minute
+
+
 def money(amount: float | None) -> str:
     """Credits: `1 credit`, `1,234 credits`; a dash for what is not known."""
     if amount is None:

@@ -71,10 +71,18 @@ def _facts(status: Row, now: float) -> RenderableType:
         table.add_row("State", plain(status["state"]))
         table.add_row("Inbox", plain(status["inbox"]))
         table.add_row("Qavix", plain(f"{urlsplit(status['base_url']).netloc} (account {status['account']})"))
+    if status.get("uploads"):
+        table.add_row("Uploads", _uploads(status["uploads"]))
     table.add_row("Jobs", _counts(status["counts"]))
     if not status.get("state_exists", True):
         table.add_row("", plain(NO_STATE))
     return table
+
+
+def _uploads(uploads: Row) -> Text:
+    """When uploads run, where `upload.window` says so."""
+    now = "now" if uploads["open"] else "not now: files wait for that"
+    return plain(f"between {uploads['window']} (`upload.window`), {now}", "" if uploads["open"] else "yellow")
 
 
 def _service(status: Row, now: float) -> Text:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from qavix_watch.cli.amounts import moment
+from qavix_watch.cli.amounts import minute_of_day, moment
+from qavix_watch.cli.amounts import window as shown_window
 from qavix_watch.cli.answers import Answer, sentence
 from qavix_watch.cli.board import STATES
 from qavix_watch.core.lifecycle import DROP_LIVE
 from qavix_watch.core.naming import display
+from qavix_watch.core.rules import in_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,12 +50,20 @@ def about(case: Case, row: Row, rows: Sequence[Row]) -> Answer:
     brakes = case.look.status()["brakes"] if live else []
     state = _state(row, jobs)
     first = "It is held for a person." if state == "held" and not row["held"] else _why(row)
-    why = [first, *(f"Work stands still: {brake['why'].rstrip('.')}." for brake in brakes)]
+    why = [first, *_window(case, jobs), *(f"Work stands still: {brake['why'].rstrip('.')}." for brake in brakes)]
     hint = next((sentence(brake["hint"]) for brake in brakes if brake["hint"]), "")
     if row["state"] == "failed":
         hint = "To try it again, drag it back into its folder in the inbox."
     earlier = [told(one) for one in rows if one["id"] != row["id"]]
     return Answer("inbox", state, " ".join(why), hint, row["canonical"], jobs=jobs, earlier=earlier)
+
+
+def _window(case: Case, jobs: Sequence[Row]) -> list[str]:
+    """What an upload waits for at a time of day at which there are none."""
+    window = case.rules.window_minutes
+    if window is None or in_window(minute_of_day(), window) or all(job["state"] != "uploading" for job in jobs):
+        return []
+    return [f"Its upload waits for the time between {shown_window(window)} (`upload.window`)."]
 
 
 def _state(row: Row, jobs: Sequence[Row]) -> str:

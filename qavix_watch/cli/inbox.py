@@ -32,6 +32,7 @@ _NOUN = {
     MediaKind.VIDEO: "a video", MediaKind.AUDIO: "a sound file", MediaKind.IMAGE: "a picture", MediaKind.TEXT: "a plain text file (.txt)",
 }  # fmt: skip
 _MAKE_ONE = "Make an order folder in the inbox, for example `dub en to es`, and move it in."
+_MAKE_ONE_DEEPER = "Each folder in the inbox is a project here. Make an order folder in one, for example `dub en to es`, and move it in."
 _AWAY = "The inbox has no marker: it was never prepared, or its disk or share is not there."
 _PREPARE = "Run `qavix-watch init`, or mount what belongs there."
 
@@ -99,7 +100,8 @@ def _file(case: Case, stat: Stat, earlier: list[str]) -> Answer:
     """A file that the state does not know of."""
     folder = case.rules.layout.order_folder(case.inside)
     if folder is None:
-        return Answer("inbox", "left alone", "It lies loose in the inbox, in no order folder.", _MAKE_ONE, earlier=earlier)
+        mend = _MAKE_ONE_DEEPER if case.rules.layout.projects else _MAKE_ONE
+        return Answer("inbox", "left alone", "It lies loose in the inbox, in no order folder.", mend, earlier=earlier)
     try:
         order = order_at(case.rules, folder, parent(case.inside))
     except OrderError as error:

@@ -65,9 +65,18 @@ def look_at(settings: Settings) -> Row:
         "inbox": shown(settings.folders.inbox),
         "base_url": settings.api.base_url,
         "account": settings.api.account,
+        "uploads": _uploads(settings.upload.window),
         "running": is_running(found["service"]),
         **found,
     }
+
+
+def _uploads(window: tuple[int, int] | None) -> Row | None:
+    """The time of day in which uploads run, and whether it is now; None where they always do."""
+    from qavix_watch.cli import amounts
+    from qavix_watch.core.rules import in_window
+
+    return None if window is None else {"window": amounts.window(window), "open": in_window(amounts.minute_of_day(), window)}
 
 
 def is_running(service: Mapping[str, Any] | None) -> bool | None:

@@ -27,6 +27,9 @@ from qavix_watch.config.sections import (
 )
 from qavix_watch.config.values import Structured
 from qavix_watch.config.vocabulary import Words  # noqa: TC001 - pydantic reads the annotation
+from qavix_watch.config.wrong import SettingError
+from qavix_watch.core.words import Words as CoreWords
+from qavix_watch.errors import OrderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,6 +75,19 @@ class Settings(BaseSettings):
         refuse_nesting([Place("folders.root", self.folders.root), *libraries])
         refuse_nesting(watched)
         refuse_inside(Place("state.path", self.state.path), watched)
+        return self
+
+    @model_validator(mode="after")
+    def _libraries_have_orders(self) -> Self:
+        if self.library:
+            from qavix_watch.core.grammar import parse  # noqa: PLC0415 - languages are slow to load, and few have libraries
+
+            for library in self.library:
+                try:
+                    parse(library.job, CoreWords(self.words))
+                except OrderError as error:
+                    mend = f"did you mean `{error.suggestion}`?" if error.suggestion else error.hint
+                    raise SettingError(f"“{library.job}” is no order: {str(error).rstrip('.')}", mend, ("library", "job")) from None
         return self
 
     def noting(self, source: str | None, keys_set: Iterable[str]) -> Self:

@@ -76,13 +76,19 @@ def not_understood(name: str, error: OrderError) -> str:
     )
 
 
-def loose_file(names: Sequence[str]) -> str:
-    """The text for files that lie loose in the inbox, in no order's folder."""
+def loose_file(names: Sequence[str], *, projects: bool = False, project: str | None = None) -> str:
+    """The text for files that lie loose in the inbox, in no order's folder.
+
+    With `projects` that is the inbox itself, or the folder of `project`, in which the orders' folders lie.
+    """
+    example = "dub en to es" if project is not None or not projects else "my project/dub en to es"
+    about = f"This folder is the project “{_shown(project)}”; each folder in it is an order." if project is not None else ""
     first = _shown(names[0])
     more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
     lie = "lie" if len(names) > 1 else "lies"
     return _note(
-        f"{first}{more} {lie} in no order folder; make one here, for example `dub en to es`, and move it in.",
+        f"{first}{more} {lie} in no order folder; make one here, for example `{example}`, and move it in.",
+        *filter(None, [about]),
         _EXAMPLES,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 from qavix_watch.errors import OrderError
@@ -22,19 +23,19 @@ def resolve(wanted: str, known: Sequence[Voice], targets: Sequence[str]) -> str:
     found = [voice for voice in known if voice.voice_id == wanted] or [voice for voice in known if _folded(voice.name) == _folded(wanted)]
     if not found:
         raise OrderError(
-            f"there is no voice “{wanted}”", hint="Take a name or an id that List Voices gives, or that of a voice cloned here."
+            f"there is no voice “{wanted}”.", hint="Take a name or an id that List Voices gives, or that of a voice cloned here."
         )
     if len(found) > 1:
         ids = " and ".join(f"`voice={voice.voice_id}`" for voice in found)
-        raise OrderError(f"{len(found)} voices are called “{wanted}”", hint=f"Say which by its id: {ids}.")
+        raise OrderError(f"{len(found)} voices are called “{wanted}”.", hint=f"Say which by its id: {ids}.")
     if found[0].type == "system" and len(targets) > 1:
-        said = "\n".join(f'voice.{target} = "…"' for target in targets)
+        said = " and ".join(f'`voice.{target} = "…"`' for target in targets)
         raise OrderError(
-            f"“{wanted}” is a voice of one language, and this order has {len(targets)} target languages",
-            hint=f"Name one for each in a qavix.toml in the folder:\n{said}",
+            f"“{wanted}” is a voice of one language, and this order has {len(targets)} target languages.",
+            hint=f"Name one for each in a qavix.toml in the folder: {said}.",
         )
     return found[0].voice_id
 
 
 def _folded(name: str) -> str:
-    return name.casefold().translate(_SAME)
+    return unicodedata.normalize("NFKC", name).casefold().translate(_SAME)

@@ -11,7 +11,7 @@ from qavix_watch.core.layout import join
 from qavix_watch.core.lifecycle import JobState
 from qavix_watch.core.outcomes import Brake, Done, Outcome, Retry
 from qavix_watch.core.service import ResultHead
-from qavix_watch.errors import FileError, FileGone, LinkExpired, MediaError, NoMediaReader, ResultBroken
+from qavix_watch.errors import FileError, FileGone, LinkExpired, MediaError, NoMediaReader, ResultBroken, Unreachable
 from qavix_watch.stages.follow import pack, unpack
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def _one(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str) -> O
         fetched = await ports.blocking(_download, ports, rules, hand, kind, url)
     except LinkExpired:
         return await _new_links(ports, hand)
-    except ResultBroken as error:
+    except (ResultBroken, Unreachable) as error:  # a host of results is not the service: that it fails says nothing of that
         return Retry(f"the {kind} result: {error}")
 
     def note(tx: Tx) -> None:

@@ -43,7 +43,7 @@ async def fingerprint(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
 
     if await ports.store.transaction("is it ours", lambda tx: tx.jobs.made_in(read.sha256, drop.folder)):
         return Done(DropState.IGNORED, "it is a result of this very order", {"ended_at": ports.clock.now()}, due=None)
-    fields = {"sha256": read.sha256, "partner_sha256": None if also is None else also.sha256}
+    fields = {"sha256": read.sha256, "partner_sha256": None if also is None else also.sha256, "reason": ""}
     return Done(DropState.FINGERPRINTED, "read whole", fields, also=know)
 
 

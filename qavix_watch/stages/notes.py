@@ -58,7 +58,7 @@ class Notes:
         asked = orders.get(folder)
         people = [path for path in paths if not _ours(path)]
         if asked is None:
-            return self._about_loose(people)
+            return self._about_loose(folder, people)
         if isinstance(asked, Order):
             self._since.pop(folder, None)
             return self._about_kinds(asked, people)
@@ -71,14 +71,17 @@ class Notes:
         holds = there or bool(people) or any(other.startswith(folder + b"/") for other in folders)
         return _said(name, asked) if holds or now - since >= PATIENCE_SECONDS else None
 
-    def _about_loose(self, people: list[bytes]) -> str | None:
+    def _about_loose(self, folder: bytes, people: list[bytes]) -> str | None:
         loose = [
             path
             for path in people
             if media_kind(name_of(path), self._rules.extensions) is not None
             and rule_against(name_of(path), patterns=self._rules.ignore) is None
         ]
-        return readme.loose_file([display(name_of(path)) for path in sorted(loose)]) if loose else None
+        if not loose:
+            return None
+        project = display(folder) if folder else None
+        return readme.loose_file([display(name_of(path)) for path in sorted(loose)], projects=self._rules.layout.projects, project=project)
 
     def _about_kinds(self, asked: Order, people: list[bytes]) -> str | None:
         wrong = sorted(path for path in people if wrong_kind(path, asked, self._rules))

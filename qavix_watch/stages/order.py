@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from qavix_watch.core.options import parse_options
 from qavix_watch.core.order import to_json
 from qavix_watch.core.outcomes import Done, Later, Outcome
 from qavix_watch.core.tasks import TASKS, TaskType
-from qavix_watch.errors import FileError, FileGone, OptionsError, OrderError
+from qavix_watch.errors import FileChanged, FileError, FileGone, OptionsError, OrderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,14 +65,16 @@ async def order(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         return Done(DropState.WAITING, f"its order is not understood: {error}", due=rules.rescan_seconds)
     if to_json(asked) != drop.order_json:
         return Done(DropState.WAITING, "its order changed", order_fields(drop.folder, asked))
+    if asked.task is TaskType.TEXT_TO_SPEECH and drop.size > rules.text_limit_bytes:
+        return _refused(f"the text has {drop.size} bytes; the most that is spoken at once is {rules.text_limit_bytes}")
     try:
         chosen = await _voices(ports, asked)
         text = await ports.blocking(_text, ports, rules, drop) if asked.task is TaskType.TEXT_TO_SPEECH else None
     except OrderError as error:
         return Later(rules.rescan_seconds, " ".join(filter(None, (str(error), error.hint))))
-    except FileGone:
+    except (FileGone, FileChanged) as error:
         await ports.blocking(ports.roots.check)
-        return Done(DropState.WAITING, "taken out")
+        return Done(DropState.WAITING, str(error))
     if text is not None and not text.strip():
         return _refused("there is no text in it")
     plans = [_plan(rules, drop, asked, target, chosen.get(target), text, ports.chance.token()) for target in asked.targets or (None,)]
@@ -142,11 +145,13 @@ def _resolved(named: Mapping[str | None, str], known: Sequence[Voice], asked: Or
 
 def _text(ports: Ports, rules: Rules, drop: Drop) -> str | None:
     data = ports.files.read(rules.layout.in_inbox(drop.path), rules.text_limit_bytes)
+    if hashlib.sha256(data).hexdigest() != drop.sha256:
+        raise FileChanged("it changed after it was read")
     try:
         return decode(data)
     except UnicodeDecodeError:
         raise OrderError(
-            f"“{display(name_of(drop.path))}” is not text in UTF-8", hint="Save it again as UTF-8 text."
+            f"“{display(name_of(drop.path))}” is not text in UTF-8.", hint="Save it again as UTF-8 text."
         ) from None
 
 

@@ -56,7 +56,7 @@ async def settle(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         return wait
     if spec.partner is not None:
         return await _with_partner(ports, rules, drop, spec.partner, now)
-    return Done(DropState.SETTLED, "complete")
+    return Done(DropState.SETTLED, "complete", {"reason": ""})
 
 
 def _look(ports: Ports, path: bytes, quiet: float) -> Seen:
@@ -138,7 +138,7 @@ async def _partner_media(ports: Ports, rules: Rules, path: bytes, shown: bytes, 
         return Later(rules.rescan_seconds, f"its partner “{_shown(shown)}” looks cut short: {facts.cut}")
     if not fits(facts, kind):
         return Later(rules.rescan_seconds, f"its partner “{_shown(shown)}” is not {_NOUN[kind]}; replace it")
-    return Done(DropState.SETTLED, "complete, with its partner")
+    return Done(DropState.SETTLED, "complete, with its partner", {"reason": ""})
 
 
 def _find(ports: Ports, rules: Rules, drop: Drop, kind: MediaKind) -> pairing.Partner | pairing.NoPartner:

@@ -9,7 +9,7 @@ from qavix_watch.core.layout import name_of
 from qavix_watch.core.lifecycle import ContentState, JobState
 from qavix_watch.core.naming import wire_name
 from qavix_watch.core.outcomes import Done, Later, Outcome, Retry
-from qavix_watch.errors import FileChanged, FileGone, FileUnreadable, GrantRefused
+from qavix_watch.errors import FileChanged, FileGone, FileUnreadable, GrantRefused, Unreachable
 
 if TYPE_CHECKING:
     from qavix_watch.core.files import Stat
@@ -74,6 +74,8 @@ async def _send(ports: Ports, rules: Rules, hand: Hand, source: Source, grant: U
         same = await ports.blocking(_sent_whole, ports, hand, source, grant)
     except GrantRefused as error:
         return Retry(f"storage refused the upload: {error}")
+    except Unreachable as error:  # object storage is not the service: that it fails says nothing of that
+        return Retry(str(error))
     except (FileGone, FileChanged, FileUnreadable) as error:
         await ports.blocking(ports.roots.check)
         return await _unlike(ports, rules, source, str(error))

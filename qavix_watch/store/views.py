@@ -87,8 +87,16 @@ class View:
         return self._one("SELECT id, state, path, canonical, reason FROM drops WHERE target = ? AND account = ?", path, self.account)
 
     def jobs_of(self, drop: int) -> list[Row]:
-        """The jobs of one drop."""
-        return [row for row in self._jobs() if any(one["id"] == drop for one in row["drops"])]
+        """The jobs of one drop, with the results that were delivered for it alone."""
+        own = {base64.b64encode(join(self.layout.outbox, row["path"])).decode() for row in self._delivered(drop)}
+        jobs = (row for row in self._jobs() if any(one["id"] == drop for one in row["drops"]))
+        return [{**row, "results": [one for one in row["results"] if one["path_b64"] in own]} for row in jobs]
+
+    def _delivered(self, drop: int) -> list[Row]:
+        return self._all(
+            "SELECT result_files.path FROM result_files JOIN deliveries ON deliveries.id = result_files.delivery"
+            " WHERE deliveries.drop_id = ?", drop, own=False,
+        )
 
     def _waiting(self) -> Iterator[Row]:
         rows = self._all(

@@ -6,7 +6,9 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +17,7 @@ from tests.support.media import make_image
 from tests.support.service import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from qavix_watch.sandbox import Running
     from tests.support.service import Home
@@ -205,6 +206,50 @@ def test_an_archived_original_that_is_dragged_back_is_delivered_again(
     assert here.results() == [f"{ORDER}/clip.es.mp4"]
     assert archived(here) == {f"{ORDER}/clip.mp4": data}
     assert len(made(data)) == 1
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another filesystem than the rest."""
+    memory = "/dev/shm"
+    if not os.path.isdir(memory) or os.stat(memory).st_dev == tmp_path.stat().st_dev:
+        pytest.skip(f"{memory} is no filesystem of its own")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_an_archive_on_another_filesystem_takes_whole_originals(
+    home: Callable[..., Home], clip: Callable[..., bytes], elsewhere: Path
+) -> None:
+    """With their content and their time; nothing else is left lying there."""
+    here, data = home(folders={"archive": str(elsewhere)}), clip()
+    path = here.drop(ORDER, "clip.mp4", data)
+    os.utime(path, (1e9, 1e9))
+    here.rest(1)
+    assert files(elsewhere / ORDER) == {"clip.mp4": data}
+    assert (elsewhere / ORDER / "clip.mp4").stat().st_mtime == 1e9
+    assert files(here.inbox) == {}
+
+
+@pytest.mark.parametrize("after", ["archive", "delete"])
+def test_an_original_that_changed_under_a_kept_time_is_not_lost(
+    home: Callable[..., Home], clip: Callable[..., bytes], made: Callable[..., list[Any]], slow_tasks: Callable[[], None],
+    elsewhere: Path, after: str,
+) -> None:
+    """Before a delete, and before a move to another filesystem, its content is compared too; it counts as a new drop."""
+    here, data = home(folders={"archive": str(elsewhere), "after": after}, watch={"rescan": 60}), clip()
+    path = here.drop(ORDER, "clip.mp4", data)
+    wait_for(lambda: submitted(here), what="the task to be made")
+    before, changed = path.stat(), data[:-1] + b"y"
+    with path.open("r+b", buffering=0) as file:
+        file.write(changed)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    slow_tasks()
+    here.rest(2)
+    assert made(data) == made(changed) == [("video_translation", "es")]
+    assert here.results() == [f"{ORDER}/clip (2).es.mp4", f"{ORDER}/clip.es.mp4"]
+    assert files(here.inbox) == {}
+    assert files(elsewhere).get(f"{ORDER}/clip.mp4") == (changed if after == "archive" else None)
 
 
 # Undo

@@ -215,7 +215,7 @@ def test_the_state_is_where_systemd_says_else_where_the_desktop_does(write):
         ('[folders]\nroot = "/m/q"\n[[library]]\npath = "/m"\njob = "subs en to es"', "folders.root", "library.path"),
         ('[folders]\ninbox = "/m/in"\n[[library]]\npath = "/m"\njob = "subs en to es"', "folders.inbox", "library.path"),
         (
-            '[[library]]\npath = "/m"\njob = "subs en to es"\n[[library]]\npath = "/m/n"\njob = "x"',
+            '[[library]]\npath = "/m"\njob = "subs en to es"\n[[library]]\npath = "/m/n"\njob = "erase"',
             "library.path",
             "library.path",
         ),
@@ -229,7 +229,7 @@ def test_a_path_inside_another_watched_path_is_refused(write, toml, key, outer):
 
 
 def test_neighbours_whose_names_begin_alike_are_apart(write):
-    settings = load(write('[folders]\nroot = "/r"\noutbox = "inbox2"\n[[library]]\npath = "/root"\njob = "x"\n'), HOME)
+    settings = load(write('[folders]\nroot = "/r"\noutbox = "inbox2"\n[[library]]\npath = "/root"\njob = "erase"\n'), HOME)
     assert settings.folders.outbox == "/r/inbox2"
 
 
