@@ -50,8 +50,13 @@ STOP_SECONDS = 20.0
 
 
 def open_state(settings: Settings) -> Store:
-    """Open or make the state. StateUnusable where it cannot be; a state on a network mount is refused."""
-    path = settings.state.path
+    """Open or make the state. StateUnusable where it cannot be."""
+    prepare_state(settings.state.path)
+    return Store(settings.state.path, settings.api.base_url, settings.api.account, uuid.uuid4().hex)
+
+
+def prepare_state(path: str) -> None:
+    """Make the folder of the state. StateUnusable where it cannot be made, or lies on a network mount."""
     folder = os.path.dirname(os.path.abspath(path))
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -63,7 +68,6 @@ def open_state(settings: Settings) -> Store:
         raise StateUnusable(
             f"the state {path} would lie on a network mount, where SQLite is not safe", hint="Name a local file with `state.path`."
         )
-    return Store(path, settings.api.base_url, settings.api.account, uuid.uuid4().hex)
 
 
 @dataclass(slots=True)
@@ -142,7 +146,7 @@ def serve(settings: Settings, key: Secret | None, ready: Callable[[], None] = la
     """Run the service in this process until it is told to stop. Errors: those of a start that cannot be."""
     log = structlog.get_logger()
     ignore_sigio()
-    os.makedirs(os.path.dirname(os.path.abspath(settings.state.path)), mode=0o700, exist_ok=True)
+    prepare_state(settings.state.path)
     with hold(os.fsencode(os.path.abspath(settings.state.path)) + b".lock"):
         store = open_state(settings)
         try:

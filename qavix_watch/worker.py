@@ -101,7 +101,7 @@ def lanes(uploads: int = 2) -> tuple[Lane, ...]:
     return (
         Lane("settle", "drop", (DropState.WAITING,), settle, 4, _FILES, "AND held = ''"),
         Lane("fingerprint", "drop", (DropState.SETTLED,), fingerprint, 2, _FILES, "AND held = ''"),
-        Lane("order", "drop", (DropState.FINGERPRINTED,), order, 4, _FILES),
+        Lane("order", "drop", (DropState.FINGERPRINTED,), order, 4, _FILES | {"auth", "offline", "rate"}),
         Lane("prepare", "job", (JobState.READY,), prepare, 4, frozenset({"disk:state"})),
         Lane("upload", "content", (ContentState.ABSENT,), upload, uploads, _FILES | _API | {"window"}),
         Lane("submit", "job", (JobState.SUBMITTING,), submit, 4, _API | {"root", "credits"}),

@@ -373,6 +373,19 @@ def test_a_brake_is_told_once_and_the_work_under_it_is_due_when_it_lets_go(order
     assert job["due"] <= ordered.clock.now()
 
 
+def test_a_brake_that_an_earlier_process_left_on_is_told_at_the_start(ordered: World) -> None:
+    ordered.act(lambda tx: tx.brakes.pull("credits", "", "no credits are left", "add some", ordered.clock.now(), ordered.clock.now() + 60))
+    worker = only(ordered, "prepare", saying(Done(JobState.UPLOADING, due=None)))
+
+    async def wait() -> None:
+        await until(lambda: ordered.state("jobs") == "uploading")
+
+    working(ordered, wait)
+    assert worker.idle
+    ((level, _, values),) = ordered.log.of("brake still on")
+    assert (level, values["brake"], values["why"], values["hint"]) == ("warning", "credits", "no credits are left", "add some")
+
+
 def test_a_brake_that_keeps_coming_back_pauses_longer_until_something_works(ordered: World) -> None:
     ordered.steps("prepare", "upload")
 

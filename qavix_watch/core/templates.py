@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qavix_watch.core.naming import LONGEST_RESULT
+from qavix_watch.core.text import shorten
 
 
 def templated(template: str, stem: bytes, source: str | None, target: str | None, extension: str, *, number: int = 1) -> bytes:
@@ -14,4 +15,4 @@ def templated(template: str, stem: bytes, source: str | None, target: str | None
     for placeholder, value in parts.items():
         name = name.replace(placeholder, value)
     room = LONGEST_RESULT - len(name.replace(b"{stem}", b"")) - len(numbered)
-    return name.replace(b"{stem}", stem[: max(room, 1)] + numbered)
+    return name.replace(b"{stem}", shorten(stem, max(room, 1)) + numbered)

@@ -22,7 +22,7 @@ def unclear(error: ApiError | Unreachable) -> bool:
     return isinstance(error, ServiceFailed) or (isinstance(error, UnexpectedAnswer) and error.status < 300)
 
 
-def refused(job: Job, error: InvalidRequest) -> Outcome:
+def refused(job: Job, error: InvalidRequest, now: float) -> Outcome:
     """What the service says of a URL may be cured by a new one, once by asking for it and once by a new upload."""
     if not error.param.endswith("_url") or error.param == "callback_url" or job.reuploads >= MOST_REUPLOADS:
         return Fail(f"the service refused it: {error}")
@@ -35,7 +35,7 @@ def refused(job: Job, error: InvalidRequest) -> Outcome:
 
     def forget(tx: Tx) -> None:
         for sha256 in job.inputs:
-            tx.contents.forgotten(sha256, 0.0, "the service did not accept its URL")
+            tx.contents.forgotten(sha256, now, "the service did not accept its URL")
 
     fields = {"reuploads": job.reuploads + 1, "posted": 0}
     return Done(JobState.SUBMITTING, str(error), fields, also=renew if job.reuploads == 0 else forget)

@@ -18,6 +18,7 @@ from qavix_watch.core.naming import display, numbered, split_name
 from qavix_watch.core.outcomes import Done, Later, Outcome
 from qavix_watch.core.why import why_text
 from qavix_watch.errors import FileError, NameRefused, NameTaken, Stopped
+from qavix_watch.stages.deliver import whose_rights
 from qavix_watch.stages.moving import MOST_NUMBERS, Original, give_back, is_there, move, stat_of
 
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ async def _put_away(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed
 async def _to_free_name(ports: Ports, rules: Rules, hand: Hand, aside: bytes, wanted: bytes) -> Away:
     folder, name = parent(wanted), name_of(wanted)
     original = Original(aside, hand.row.sha256, str(hand.id))
-    await ports.blocking(ports.files.make_folder, folder, rules.layout.inbox)
+    rights = await ports.blocking(whose_rights, ports, rules, hand.row, rules.layout.inbox)
+    await ports.blocking(ports.files.make_folder, folder, rights)
     for number in range(1, MOST_NUMBERS):
         target = join(folder, numbered(name, number))
         await ports.store.transaction("where it goes", lambda tx, target=target: tx.work.keep(hand.claim, {"target": target}))  # type: ignore[misc]

@@ -42,7 +42,7 @@ async def clone(ports: Ports, hand: Hand, wanting: list[Drop], audio_url: str) -
     try:
         voice = await ports.api.voice_clone(audio_url, name)
     except InvalidRequest as error:
-        return refused(job, error)
+        return refused(job, error, ports.clock.now())
     except (ApiError, Unreachable) as error:
         if unclear(error):
             return Later(LOOK_SECONDS, f"no clear answer, asking List Voices: {error}")

@@ -88,6 +88,7 @@ async def _under_a_free_name(ports: Ports, rules: Rules, hand: Hand, work: Work,
             continue
         kept = _named(names, attempt)
         await ports.store.transaction("its names", partial(_keep, hand=hand, fields=kept))
+        await ports.blocking(_make_folders, ports, rules, work, names)
         try:
             placed = await ports.blocking(_place_all, ports, rules, hand, work, names)
         except NameTaken:
@@ -203,9 +204,13 @@ def _free_one(ports: Ports, rules: Rules, result: Result, path: bytes) -> bool:
     return size is None or size == result.size
 
 
-def _place_all(ports: Ports, rules: Rules, hand: Hand, work: Work, names: Mapping[int, bytes]) -> list[Placed]:
+def _make_folders(ports: Ports, rules: Rules, work: Work, names: Mapping[int, bytes]) -> None:
+    """NameTaken where a file is in the way, which no number helps against."""
     for folder in {parent(name) for name in names.values()}:
-        ports.files.make_folder(join(rules.layout.outbox, folder), rules.layout.outbox)
+        ports.files.make_folder(join(rules.layout.outbox, folder), whose_rights(ports, rules, work.drop, rules.layout.outbox))
+
+
+def _place_all(ports: Ports, rules: Rules, hand: Hand, work: Work, names: Mapping[int, bytes]) -> list[Placed]:
     placed = [_place(ports, rules, hand, work, result, names[result.id]) for result in work.results]
     tidy(ports.files, rules.layout)
     return placed
@@ -219,9 +224,15 @@ def _place(ports: Ports, rules: Rules, hand: Hand, work: Work, result: Result, n
             ports.files.remove(join(rules.layout.outbox, result.staged))
         return same
     private, sha256 = _prepare(ports, rules, hand, work, result)
-    ports.files.adopt(private, join(rules.layout.outbox, parent(name)))
+    ports.files.adopt(private, whose_rights(ports, rules, work.drop, join(rules.layout.outbox, parent(name))))
     ports.files.rename_new(private, target)
     return Placed(result, name, result.size, sha256)
+
+
+def whose_rights(ports: Ports, rules: Rules, drop: Drop, otherwise: bytes) -> bytes:
+    """The folder whose group and mode what is made for a drop takes: its order's, so that whoever drops there may use it."""
+    folder = rules.layout.in_inbox(drop.folder)
+    return otherwise if _size(ports, folder) is None else folder
 
 
 def _same(ports: Ports, hand: Hand, result: Result, target: bytes, name: bytes) -> Placed:

@@ -140,7 +140,12 @@ async def _voices(ports: Ports, asked: Order) -> dict[str | None, str]:
 
 
 def _resolved(named: Mapping[str | None, str], known: Sequence[Voice], asked: Order) -> dict[str | None, str]:
-    return {target: voices.resolve(voice, known, asked.targets) for target, voice in named.items()}
+    return {target: voices.resolve(voice, known, _speaking(voice, named)) for target, voice in named.items()}
+
+
+def _speaking(voice: str, named: Mapping[str | None, str]) -> list[str]:
+    """The target languages that a voice is to speak."""
+    return [target for target, other in named.items() if target is not None and other == voice]
 
 
 def _text(ports: Ports, rules: Rules, drop: Drop) -> str | None:

@@ -42,7 +42,7 @@ async def submit(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     try:
         task = await ports.api.create_task(job.operation, body)
     except InvalidRequest as error:
-        return refused(job, error)
+        return refused(job, error, ports.clock.now())
     except (ApiError, Unreachable) as error:
         if not unclear(error):  # what an earlier POST did is as unclear as it was
             await ports.store.transaction("not taken", lambda tx: tx.work.keep(hand.claim, {"posted": job.posted}))

@@ -77,7 +77,7 @@ def home(tmp_path: Path) -> Quick:
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `qavix-watch …` in an empty folder, without any configuration."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("QAVIX_")}
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("QAVIX_") and name != "COLUMNS"}
     plain |= {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "none")}
     return lambda *words: in_process(words, plain, tmp_path)
 
@@ -91,17 +91,17 @@ def filled(home: Quick) -> Quick:
 
 
 def _fill(tx: Any, home: Home, now: float) -> None:
-    clip = _drop(tx, b"dub en to es,fr/clip.mp4", DropState.DELIVERING, now)
-    done = _job(tx, clip, "es", JobState.DONE, now, task_id="t-1", credits_estimated=60, credits_used=61)
-    _job(tx, clip, "fr", JobState.PROCESSING, now, task_id="t-2", progress=40, submitted_at=now - 60, credits_estimated=60)
+    clip = add_drop(tx, b"dub en to es,fr/clip.mp4", DropState.DELIVERING, now)
+    done = add_job(tx, clip, "es", JobState.DONE, now, task_id="t-1", credits_estimated=60, credits_used=61)
+    add_job(tx, clip, "fr", JobState.PROCESSING, now, task_id="t-2", progress=40, submitted_at=now - 60, credits_estimated=60)
     tx.jobs.add_result(done, "video", "mp4", "5" * 64, 1234, None, None)
     result, delivery = tx.jobs.results(done)[0], tx.jobs.deliveries(done)[0]
     tx.jobs.placed(result.id, delivery.id, b"dub en to es,fr/clip.es.mp4", 1234, "5" * 64)
     tx.work.move("delivery", delivery.id, (delivery.state,), type(delivery.state).DONE, now, "in place")
-    _drop(tx, b"erase/" + HOSTILE, DropState.WAITING, now, reason="it has \x1b]0;pwned\x07 a [bold]hole[/bold]")
+    add_drop(tx, b"erase/" + HOSTILE, DropState.WAITING, now, reason="it has \x1b]0;pwned\x07 a [bold]hole[/bold]")
     failed, archive = os.fsencode(home.root / "failed/erase/bad.mp4"), os.fsencode(home.root / "archive/erase/old.mp4")
-    _drop(tx, b"erase/bad.mp4", DropState.FAILED, now, reason="this is not a video", target=failed, ended_at=now)
-    _drop(tx, b"erase/old.mp4", DropState.ARCHIVED, now, target=archive, ended_at=now - 3600)
+    add_drop(tx, b"erase/bad.mp4", DropState.FAILED, now, reason="this is not a video", target=failed, ended_at=now)
+    add_drop(tx, b"erase/old.mp4", DropState.ARCHIVED, now, target=archive, ended_at=now - 3600)
     tx.brakes.pull("credits", "", "the balance does not cover the task", "Add credits to the account.", now, now + 60)
     tx.house.trouble("watch", "too few inotify watches", now)
     tx.house.folders("place", {
@@ -112,7 +112,8 @@ def _fill(tx: Any, home: Home, now: float) -> None:
     tx.house.progress([("drop", clip, "uploading", 25_000_000, 100_000_000, 5_000_000.0, now)])
 
 
-def _drop(tx: Any, path: bytes, state: DropState, now: float, *, reason: str = "", **fields: Any) -> int:
+def add_drop(tx: Any, path: bytes, state: DropState, now: float, *, reason: str = "", **fields: Any) -> int:
+    """A drop in a state that it came to by the way of the law."""
     folder = path.split(b"/")[0]
     stat = Stat(1000, 1, 1, 1, 1, is_file=True, is_dir=False)
     number: int = tx.drops.add("place", path, stat, order_fields(folder, parse(folder.decode())), now, now, 0.0)
@@ -123,7 +124,8 @@ def _drop(tx: Any, path: bytes, state: DropState, now: float, *, reason: str = "
     return number
 
 
-def _job(tx: Any, drop: int, language: str, state: JobState, now: float, **fields: Any) -> int:
+def add_job(tx: Any, drop: int, language: str, state: JobState, now: float, **fields: Any) -> int:
+    """A job of a drop."""
     values = {
         "key": f"key-{language}", "identity": f"identity-{language}", "generation": 1, "task": "video_translation",
         "operation": "video_translation", "canonical": "dub en to es,fr", "source": "en", "language": language, "stem": "clip",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qavix_watch.cli import context
+from qavix_watch.cli.amounts import minute_of_day
 from qavix_watch.cli.answers import sentence
 from qavix_watch.cli.judging import judge
+from qavix_watch.core.lifecycle import DropState, JobState
 from qavix_watch.store.sqlite import Store
-from tests.cli.conftest import HOSTILE, NOWHERE
+from tests.cli.conftest import HOSTILE, NOWHERE, add_drop, add_job
 
 if TYPE_CHECKING:
     from qavix_watch.cli.answers import Answer
@@ -253,3 +256,40 @@ def test_a_path_that_is_not_there_is_exit_1_and_one_that_is_unknown_is_not(home:
 
 def test_sentences_begin_and_end_as_such() -> None:
     assert [sentence(text) for text in ("it waits", "Why?", " so. ", "")] == ["It waits.", "Why?", "So.", ""]
+
+
+def test_a_drop_is_told_its_own_results_and_not_those_of_the_same_content_elsewhere(filled: Quick) -> None:
+    with closing(Store(str(filled.state), NOWHERE, "default", "owner")) as store:
+        store.now("the same once more", lambda tx: _delivered_twice(tx, filled))
+    first, second = (asked(filled, filled.inbox / "dub en to es,fr" / name) for name in ("clip.mp4", "again.mp4"))
+    assert [Path(one["path"]).name for one in first.jobs[-1]["results"]] == ["clip.es.mp4"]
+    assert [Path(one["path"]).name for one in second.jobs[-1]["results"]] == ["again.es.mp4"]
+
+
+def _delivered_twice(tx: Any, home: Quick) -> None:
+    put(home.inbox / "dub en to es,fr" / "clip.mp4")
+    put(home.inbox / "dub en to es,fr" / "again.mp4")
+    drop = add_drop(tx, b"dub en to es,fr/again.mp4", DropState.DELIVERING, time.time())
+    tx.jobs.expect_delivery(1, drop, time.time())
+    (result,), delivery = tx.jobs.results(1), tx.jobs.deliveries(1)[-1]
+    tx.jobs.placed(result.id, delivery.id, b"dub en to es,fr/again.es.mp4", 1234, "5" * 64)
+
+
+def test_an_upload_outside_its_time_of_day_says_what_it_waits_for(filled: Quick) -> None:
+    """The window is over an hour from now, whatever the time is."""
+    minute = minute_of_day()
+    window = "-".join(f"{(minute + more) % 1440 // 60:02}:{(minute + more) % 60:02}" for more in (120, 180))
+    filled.config.write_text(filled.config.read_text() + f'[upload]\nwindow = "{window}"\n')
+    with closing(Store(str(filled.state), NOWHERE, "default", "owner")) as store:
+        store.now("one more", _uploading)
+    put(filled.inbox / "dub en to es,fr" / "late.mp4")
+    late = asked(filled, filled.inbox / "dub en to es,fr" / "late.mp4")
+    assert f"Its upload waits for the time between {window} (`upload.window`)." in late.why
+    printed = filled.command("status").stdout
+    assert f"between {window} (`upload.window`), not now: files wait for that" in printed
+    assert json.loads(filled.command("status", "--json").stdout)["uploads"] == {"window": window, "open": False}
+
+
+def _uploading(tx: Any) -> None:
+    drop = add_drop(tx, b"dub en to es,fr/late.mp4", DropState.DELIVERING, time.time())
+    add_job(tx, drop, "it", JobState.UPLOADING, time.time())

@@ -236,6 +236,18 @@ def test_neighbours_whose_names_begin_alike_are_apart(write):
 # ---- what is refused, and how it is said
 
 
+def test_the_order_of_a_library_is_read_from_the_start(write):
+    path = write('[[library]]\npath = "/m"\njob = "dubb en to es"\n')
+    assert refused(path) == (
+        f"`library.job` in {path}: “dubb en to es” is no order: `dubb en to es` begins with no job; did you mean `dub en to es`?"
+    )
+
+
+def test_the_order_of_a_library_may_use_words_of_the_configuration(write):
+    settings = load(write('[words]\ndub = ["doblar"]\n[[library]]\npath = "/m"\njob = "doblar en to es"\n'), HOME)
+    assert settings.library[0].job == "doblar en to es"
+
+
 @pytest.mark.parametrize(
     ("toml", "said"),
     [

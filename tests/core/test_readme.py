@@ -60,6 +60,13 @@ def test_a_loose_file_is_told_where_to_go() -> None:
     assert "clip.mp4 (and 1 more) lie in no order folder" in readme.loose_file(["clip.mp4", "b.mp4"])
 
 
+def test_with_projects_a_loose_file_is_told_of_the_folder_between() -> None:
+    assert "make one here, for example `my project/dub en to es`, and" in readme.loose_file(["clip.mp4"], projects=True)
+    inside = readme.loose_file(["clip.mp4"], projects=True, project="dub en to de")
+    assert "make one here, for example `dub en to es`, and" in inside
+    assert "This folder is the project “dub en to de”; each folder in it is an order." in inside
+
+
 def test_a_file_of_the_wrong_kind_is_told_what_is_wanted() -> None:
     text = readme.wrong_kind(["clip.mp4"], TaskType.VOICE_CLONE)
     assert "`clone voice`, which takes a sound file." in text

@@ -96,7 +96,8 @@ class Home:
         return self.base / "service.log"
 
     def environ(self) -> dict[str, str]:
-        plain = {name: value for name, value in os.environ.items() if not name.startswith("QAVIX_")}
+        # COLUMNS comes from whoever runs tests side by side; the program is to be seen as in a pipe.
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("QAVIX_") and name != "COLUMNS"}
         return plain | ({} if self.key is None else {"QAVIX_API_KEY": self.key})
 
     def command(self, *words: str | bytes, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -257,6 +257,11 @@ class World:
         (value,) = row.values()
         return value
 
+    @staticmethod
+    def one_of(tx: Any, sql: str) -> Any:
+        """The one value that a query gives within a transaction."""
+        return tx.work._connection.execute(sql).fetchone()[0]
+
     def open_work(self) -> list[dict[str, Any]]:
         return self.rows(
             "SELECT 'drop' AS item, id, state, reason FROM drops"

@@ -1,0 +1,542 @@
+"""From a task that has ended to results under a drop's names: followed cheaply, fetched whole, delivered never over anything."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Retry
+from qavix_watch.core.service import Download, Output, ResultHead, Task, TaskPage
+from qavix_watch.fs.disk import Disk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.world import World
+
+ORDER = "dub en to es"
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+def job(world: World) -> dict[str, Any]:
+    return world.rows("SELECT * FROM jobs ORDER BY id DESC LIMIT 1")[0]
+
+
+def delivery(world: World) -> dict[str, Any]:
+    return world.rows("SELECT * FROM deliveries ORDER BY id DESC LIMIT 1")[0]
+
+
+def until(world: World, lane: str, order: str = ORDER, name: str = "clip.mp4", data: bytes | None = None) -> Path:
+    """Drop a film and work until this lane has something to do."""
+    assert data is not None
+    path = world.drop(order, name, data)
+    world.notice()
+    world.through(lane)
+    return path
+
+
+def killed(world: World, lane: str) -> None:
+    piece = world.claim(lane)
+    assert piece is not None
+    with pytest.raises(Killed):
+        world.run(piece.lane.stage(world.ports, world.rules, piece))
+    world.act(lambda tx: tx.work.rescue(world.clock.now(), 3600.0))
+
+
+# Following
+
+class Told:
+    """The real client, of which some calls are answered by a test."""
+
+    def __init__(self, client: Any, **answers: Any) -> None:
+        self._client = client
+        self._answers = answers
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        answer = self._answers.get(name)
+        if answer is None:
+            return getattr(self._client, name)
+
+        async def call(*arguments: Any, **named: Any) -> Any:
+            self.asked.append(name)
+            return answer(*arguments, **named)
+
+        return call
+
+
+def task(world: World, status: str, **more: Any) -> Task:
+    return Task(task_id=job(world)["task_id"], task_type="video_translation", status=status, **more)
+
+
+@pytest.fixture
+def submitted(world: World, video: Callable[..., bytes]) -> World:
+    """A world with one task at the service."""
+    until(world, "follow", data=video())
+    world.later(5)
+    return world
+
+
+def test_where_nothing_is_open_nothing_is_asked(world: World) -> None:
+    told = Told(world.client, list_tasks=lambda **_: pytest.fail("no task is ours"))
+    world.with_ports(api=told)
+    assert world.step("follow") == Later(world.rules.poll_max_seconds)
+
+
+def test_an_open_tasks_progress_is_noted_without_asking_for_it(submitted: World) -> None:
+    page = lambda status, **_: TaskPage((task(submitted, status, progress=40),) if status == "processing" else (), None)  # noqa: E731
+    submitted.with_ports(api=Told(submitted.client, list_tasks=page, get_task=lambda _: pytest.fail("not asked")))
+    submitted.step("follow")
+    assert (job(submitted)["progress"], job(submitted)["task_status"], job(submitted)["due"]) == (40, "processing", None)
+
+
+def test_a_task_that_left_the_open_lists_is_asked_for(submitted: World) -> None:
+    submitted.with_ports(api=Told(submitted.client, list_tasks=lambda **_: TaskPage((), None)))
+    submitted.step("follow")
+    assert submitted.is_due("look")
+
+
+def test_a_task_that_was_submitted_while_the_lists_were_read_is_not_missed_in_them(submitted: World) -> None:
+    def page(**_: Any) -> TaskPage:
+        return TaskPage((), None)
+
+    submitted.act(lambda tx: tx.work._connection.execute("UPDATE jobs SET submitted_at = ?", (submitted.clock.now() + 100,)))
+    submitted.with_ports(api=Told(submitted.client, list_tasks=page))
+    submitted.step("follow")
+    assert not submitted.is_due("look")
+
+
+def test_among_very_many_tasks_that_are_not_ours_ours_are_asked_for_one_by_one(submitted: World) -> None:
+    """The lists cannot be read to their end; a task of ours that has ended must not wait for ever."""
+    told = Told(submitted.client, list_tasks=lambda **_: TaskPage((), "more"))
+    submitted.with_ports(api=told)
+    submitted.step("follow")
+    assert len(told.asked) < 200
+    assert submitted.is_due("look")
+
+
+def test_a_task_between_two_tries_is_left_to_its_pause(submitted: World) -> None:
+    """Or each round would use up a try, and the job be given up in minutes instead of days."""
+    submitted.with_ports(api=Told(submitted.client, list_tasks=lambda **_: TaskPage((), None), get_task=_unknown))
+    submitted.step("follow")
+    assert isinstance(submitted.step("look"), Retry)
+    due = job(submitted)["due"]
+    submitted.later(10)
+    submitted.step("follow")
+    assert job(submitted)["due"] == due
+    assert job(submitted)["tries"] == 1
+
+
+def _unknown(*_: Any) -> Any:
+    from qavix_watch.errors import NotFound
+
+    raise NotFound("no such task", operation="get_task", status=404)
+
+
+@pytest.mark.parametrize(("age", "pause"), [(0, 5), (60, 5), (560, 50), (10**6, 300)])
+def test_young_tasks_are_looked_at_often_and_old_ones_rarely(submitted: World, age: float, pause: float) -> None:
+    submitted.act(lambda tx: tx.work._connection.execute("UPDATE jobs SET submitted_at = ?", (submitted.clock.now() - age,)))
+    submitted.with_ports(api=Told(submitted.client, list_tasks=lambda **_: TaskPage((), None)))
+    said = submitted.step("follow")
+    assert isinstance(said, Later)
+    assert said.seconds == pytest.approx(pause, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "state"),
+    [
+        ({"status": "processing", "progress": 70}, Later, "processing"),
+        ({"status": "processing"}, Later, "processing"),
+        ({"status": "failed", "error_message": "no speech in it"}, Fail, "failed"),
+        ({"status": "failed"}, Fail, "failed"),
+        ({"status": "completed"}, Retry, "processing"),
+        ({"status": "completed", "output": Output()}, Retry, "processing"),
+        ({"status": "completed", "output": Output({"video": "https://r/1"}), "credits_used": 9}, Done, "fetching"),
+    ],
+)
+def test_what_get_task_says_decides(submitted: World, answer: dict[str, Any], kind: type[Any], state: str) -> None:
+    told = Told(submitted.client, list_tasks=lambda **_: TaskPage((), None), get_task=lambda _: task(submitted, **answer))
+    submitted.with_ports(api=told)
+    submitted.step("follow")
+    assert isinstance(submitted.step("look"), kind)
+    assert job(submitted)["state"] == state
+    if kind is Fail:
+        assert answer.get("error_message", "did not say why") in job(submitted)["reason"]
+
+
+# Fetching
+
+@pytest.fixture
+def completed(world: World, video: Callable[..., bytes]) -> World:
+    """A world with one task whose result is to be fetched."""
+    until(world, "fetch", data=video())
+    return world
+
+
+class Transfers:
+    """Transfers that a test stands in for: what a real host does not do on demand."""
+
+    def __init__(self, act: Callable[..., Any]) -> None:
+        self._act = act
+
+    def download(self, url: str, sink: Any, known: Any, begin: Any, meter: Any, limit: int) -> Download:
+        found: Download = self._act(url, sink, known, begin, meter, limit)
+        return found
+
+
+def bringing(data: bytes, content_type: str | None = "video/mp4", validator: str = '"v"') -> Transfers:
+    def act(_url: str, sink: Any, _known: Any, begin: Any, meter: Any, _limit: int) -> Download:
+        begin(ResultHead(len(data), content_type, validator))
+        meter.start(len(data))
+        sink.write(data)
+        sink.sync()
+        return Download(len(data), content_type, None)
+
+    return Transfers(act)
+
+
+def test_a_fetched_result_waits_whole_under_a_private_name(completed: World) -> None:
+    completed.steps("fetch")
+    (result,) = completed.rows("SELECT kind, extension, size, staged FROM results")
+    assert (result["kind"], result["extension"]) == ("video", "mp4")
+    assert (completed.outbox / os.fsdecode(result["staged"])).stat().st_size == result["size"]
+    assert [name for name in completed.files() if not name.startswith(".qavix-parts")] == []
+
+
+def test_what_an_earlier_try_brought_in_is_not_fetched_again(completed: World) -> None:
+    piece = completed.claim("fetch")
+    assert piece is not None
+    completed.outcome(piece)
+    completed.act(lambda tx: tx.work.rescue(completed.clock.now(), 3600.0))
+    completed.with_ports(transfers=Transfers(lambda *_: pytest.fail("it is here")))
+    completed.steps("fetch")
+
+
+def test_a_staged_result_that_is_not_what_it_was_is_fetched_again(completed: World) -> None:
+    piece = completed.claim("fetch")
+    assert piece is not None
+    completed.outcome(piece)
+    completed.act(lambda tx: tx.work.rescue(completed.clock.now(), 3600.0))
+    (staged,) = (completed.outbox / ".qavix-parts").iterdir()
+    staged.write_bytes(b"cut")
+    completed.steps("fetch")
+    assert len(list((completed.outbox / ".qavix-parts").iterdir())) == 1
+
+
+def test_a_download_goes_on_where_a_killed_one_ended(completed: World) -> None:
+    seen: list[tuple[int, ResultHead | None]] = []
+
+    def half(_url: str, sink: Any, known: Any, begin: Any, *_: Any) -> Download:
+        seen.append((sink.size(), known))
+        begin(ResultHead(10, "video/mp4", '"v"'))
+        sink.write(b"12345")
+        sink.sync()
+        raise Killed
+
+    completed.with_ports(transfers=Transfers(half))
+    for _ in range(2):
+        killed(completed, "fetch")
+    assert seen == [(0, None), (5, ResultHead(10, "video/mp4", '"v"'))]
+    completed.with_ports(transfers=completed.transfers)
+    completed.steps("fetch")
+
+
+def test_notes_that_make_no_sense_are_no_notes(completed: World) -> None:
+    def half(_url: str, sink: Any, known: Any, begin: Any, *_: Any) -> Download:
+        assert known is None
+        begin(ResultHead(10, "video/mp4", '"v"'))
+        sink.write(b"12345")
+        raise Killed
+
+    completed.with_ports(transfers=Transfers(half))
+    killed(completed, "fetch")
+    (head,) = (completed.outbox / ".qavix-parts").glob("*.head")
+    head.write_bytes(b"{")
+    killed(completed, "fetch")
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"<!DOCTYPE html><html>Sign in</html>", "a page came"),
+        (b"  <html>", "a page came"),
+        (b"\0" * 5000, "no video"),
+    ],
+)
+def test_what_is_no_video_is_not_taken_for_one(completed: World, data: bytes, why: str) -> None:
+    completed.with_ports(transfers=bringing(data))
+    said = completed.step("fetch")
+    assert isinstance(said, Retry)
+    assert why in said.why
+    assert completed.files() == []
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\0\0binary"])
+def test_what_is_no_text_is_not_taken_for_subtitles(world: World, video: Callable[..., bytes], data: bytes) -> None:
+    until(world, "fetch", "subs en to es", data=video())
+    world.with_ports(transfers=bringing(data, "text/plain"))
+    said = world.step("fetch")
+    assert isinstance(said, Retry)
+    assert "no text" in said.why
+
+
+def test_links_that_have_expired_are_asked_for_anew(completed: World) -> None:
+    completed.sandbox.control("expire-links", {"purpose": "result"})
+    assert isinstance(completed.step("fetch"), Retry)
+    completed.later(60)
+    completed.steps("fetch")
+
+
+def test_expired_links_without_new_ones_are_tried_later(completed: World) -> None:
+    completed.sandbox.control("expire-links", {"purpose": "result"})
+    completed.with_ports(api=Told(completed.client, get_task=lambda _: task(completed, "completed")))
+    said = completed.step("fetch")
+    assert isinstance(said, Retry)
+    assert "no new ones" in said.why
+
+
+@pytest.mark.parametrize("kind", ["drop", "reset"])
+def test_a_host_of_results_that_fails_is_no_reason_to_stop_asking_the_service(completed: World, kind: str) -> None:
+    completed.sandbox.faults({"operation": "result_get", "kind": kind, "times": 1})
+    assert isinstance(completed.step("fetch"), Retry)
+    completed.later(60)
+    completed.steps("fetch")
+
+
+def test_too_little_room_pulls_the_brake_before_anything_is_fetched(completed: World) -> None:
+    completed.with_rules(min_free_bytes=1 << 62)
+    said = completed.step("fetch")
+    assert isinstance(said, Brake)
+    assert (said.name, said.scope) == ("disk", "results")
+
+
+def test_an_offline_root_fetches_nothing(completed: World) -> None:
+    completed.unplug()
+    said = completed.step("fetch")
+    assert isinstance(said, Brake)
+    assert said.name == "root"
+    assert not (completed.outbox / ".qavix-parts").exists()
+
+
+# Delivering
+
+@pytest.fixture
+def fetched(world: World, video: Callable[..., bytes]) -> World:
+    """A world with one result that is to get its name."""
+    until(world, "deliver", data=video())
+    return world
+
+
+def test_a_result_gets_its_name_at_once_and_whole(fetched: World) -> None:
+    fetched.steps("deliver")
+    (result,) = fetched.rows("SELECT sha256, size, staged FROM results")
+    assert result["staged"] is None
+    placed = fetched.outbox / ORDER / "clip.es.mp4"
+    assert placed.stat().st_size == result["size"]
+    assert fetched.rows("SELECT path, sha256 FROM result_files") == [{"path": b"dub en to es/clip.es.mp4", "sha256": result["sha256"]}]
+    assert fetched.state() == "archiving"
+
+
+def test_a_name_that_is_taken_gets_a_number(fetched: World) -> None:
+    taken = fetched.outbox / ORDER / "clip.es.mp4"
+    taken.parent.mkdir()
+    taken.write_bytes(b"a person's own")
+    fetched.steps("deliver")
+    assert fetched.files() == [f"{ORDER}/clip (2).es.mp4", f"{ORDER}/clip.es.mp4"]
+    assert taken.read_bytes() == b"a person's own"
+
+
+def test_other_content_of_the_same_length_is_not_taken_for_the_result(fetched: World) -> None:
+    taken = fetched.outbox / ORDER / "clip.es.mp4"
+    taken.parent.mkdir()
+    taken.write_bytes(b"x" * int(fetched.one("SELECT size FROM results")))
+    fetched.steps("deliver")
+    assert fetched.files() == [f"{ORDER}/clip (2).es.mp4", f"{ORDER}/clip.es.mp4"]
+
+
+def test_the_very_same_content_is_left_as_it_is(fetched: World) -> None:
+    staged = fetched.outbox / os.fsdecode(fetched.one("SELECT staged FROM results"))
+    same = fetched.outbox / ORDER / "clip.es.mp4"
+    same.parent.mkdir()
+    same.write_bytes(staged.read_bytes())
+    inode = same.stat().st_ino
+    fetched.steps("deliver")
+    assert (same.stat().st_ino, staged.exists()) == (inode, False)
+    assert fetched.files() == [f"{ORDER}/clip.es.mp4"]
+
+
+def test_a_kill_between_the_name_and_the_record_costs_nothing(fetched: World) -> None:
+    """The result lies there: it is neither fetched again nor delivered twice."""
+
+    class Dying(Disk):
+        dies = True
+
+        def rename_new(self, source: bytes, target: bytes) -> None:
+            super().rename_new(source, target)
+            if self.dies:
+                self.dies = False
+                raise Killed
+
+    fetched.with_ports(files=Dying())
+    killed(fetched, "deliver")
+    fetched.with_ports(transfers=Transfers(lambda *_: pytest.fail("it is here")))
+    fetched.steps("deliver")
+    assert fetched.files() == [f"{ORDER}/clip.es.mp4"]
+
+
+def test_a_name_that_is_taken_a_moment_before_is_not_replaced(fetched: World) -> None:
+    class Racing(Disk):
+        def rename_new(self, source: bytes, target: bytes) -> None:
+            if target.endswith(b"/clip.es.mp4"):
+                with open(target, "wb") as file:
+                    file.write(b"a person was faster")
+            super().rename_new(source, target)
+
+    fetched.with_ports(files=Racing())
+    fetched.steps("deliver")
+    assert fetched.files() == [f"{ORDER}/clip (2).es.mp4", f"{ORDER}/clip.es.mp4"]
+    assert (fetched.outbox / ORDER / "clip.es.mp4").read_bytes() == b"a person was faster"
+
+
+def test_a_file_where_a_folder_is_needed_is_tried_later(fetched: World) -> None:
+    (fetched.outbox / ORDER).write_bytes(b"a person's own")
+    assert isinstance(fetched.step("deliver"), Later)
+    assert delivery(fetched)["due"] > fetched.clock.now()
+    (fetched.outbox / ORDER).unlink()
+    fetched.later(100)
+    fetched.steps("deliver")
+
+
+def test_a_second_drop_of_the_same_content_gets_a_copy_without_any_new_work(world: World, video: Callable[..., bytes]) -> None:
+    data = video()
+    world.drop(ORDER, "one.mp4", data)
+    world.notice()
+    world.through()
+    until(world, "deliver", name="two.mp4", data=data)
+    world.with_ports(transfers=Transfers(lambda *_: pytest.fail("it is on disk")))
+    world.steps("deliver")
+    one, two = (world.outbox / ORDER / f"{name}.es.mp4" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+    assert one.stat().st_ino != two.stat().st_ino, "a copy, never a hard link"
+    assert one.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("how", ["deleted", "same length", "other length"])
+def test_results_that_people_deleted_or_changed_are_fetched_again(world: World, video: Callable[..., bytes], how: str) -> None:
+    data = video()
+    world.drop(ORDER, "one.mp4", data)
+    world.notice()
+    world.through()
+    first = world.outbox / ORDER / "one.es.mp4"
+    good = first.read_bytes()
+    if how == "deleted":
+        first.unlink()
+    else:
+        first.write_bytes(b"x" * (len(good) if how == "same length" else 7))
+    world.drop(ORDER, "two.mp4", data)
+    world.notice()
+    world.through()
+    assert (world.outbox / ORDER / "two.es.mp4").read_bytes() == good
+    assert first.exists() is (how != "deleted")
+
+
+def test_results_that_are_gone_here_and_there_fail_the_drop(world: World, video: Callable[..., bytes]) -> None:
+    data = video()
+    world.with_rules(give_up_after_seconds=100.0)
+    world.drop(ORDER, "one.mp4", data)
+    world.notice()
+    world.through()
+    (world.outbox / ORDER / "one.es.mp4").unlink()
+    world.sandbox.control(f"tasks/{job(world)['task_id']}", {"status": "gone"})
+    world.drop(ORDER, "two.mp4", data)
+    world.notice()
+    world.through(rounds=300)
+    assert world.state() == "failed"
+
+
+def test_a_result_taken_away_between_delivery_and_archive_stays_taken_away(fetched: World) -> None:
+    fetched.steps("deliver")
+    (fetched.outbox / ORDER / "clip.es.mp4").unlink()
+    fetched.steps("archive")
+    assert fetched.files() == []
+    assert fetched.state() == "archived"
+
+
+def test_a_drop_whose_folder_was_renamed_is_delivered_under_the_folders_name(world: World, video: Callable[..., bytes]) -> None:
+    path = until(world, "deliver", data=video())
+    path.parent.rename(world.inbox / "dub en to es (mine)")
+    world.look()
+    world.through()
+    assert world.files() == ["dub en to es (mine)/clip.es.mp4"]
+    assert world.files("archive") == ["dub en to es (mine)/clip.mp4"]
+
+
+def test_two_sources_of_one_stem_keep_their_extension(world: World, video: Callable[..., bytes]) -> None:
+    for suffix in ("mp4", "mov"):
+        world.drop(ORDER, f"clip.{suffix}", video())
+    world.notice()
+    world.through()
+    assert world.files() == [f"{ORDER}/clip.mov.es.mp4", f"{ORDER}/clip.mp4.es.mp4"]
+
+
+def test_a_persons_own_template_names_results(world: World, video: Callable[..., bytes]) -> None:
+    world.with_rules(templates={"video_translation": "{target} {stem}{ext}"})
+    until(world, "deliver", data=video())
+    world.through()
+    assert world.files() == [f"{ORDER}/es clip.mp4"]
+
+
+def test_one_number_serves_every_result_of_a_drop(world: World, video: Callable[..., bytes]) -> None:
+    taken = world.outbox / "subs en to es embed=yes" / "clip.es.srt"
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(b"a person's own")
+    until(world, "deliver", "subs en to es embed=yes", data=video())
+    world.through()
+    assert world.files() == [
+        "subs en to es embed=yes/clip (2).es.srt", "subs en to es embed=yes/clip (2).es.subbed.mp4", "subs en to es embed=yes/clip.es.srt"
+    ]  # fmt: skip
+
+
+def test_a_name_taken_by_other_content_of_the_same_length_leaves_no_half_delivery(world: World, video: Callable[..., bytes]) -> None:
+    order = "subs en to es embed=yes"
+    until(world, "deliver", order, data=video())
+    taken = world.outbox / order / "clip.es.subbed.mp4"
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(b"x" * int(world.one("SELECT size FROM results WHERE kind = 'video'")))
+    world.through()
+    assert world.files() == [f"{order}/clip (2).es.srt", f"{order}/clip (2).es.subbed.mp4", f"{order}/clip.es.subbed.mp4"]
+
+
+def test_a_result_dropped_into_its_own_order_is_no_drop(world: World, video: Callable[..., bytes]) -> None:
+    world.drop(ORDER, "clip.mp4", video())
+    world.notice()
+    world.through()
+    world.drop(ORDER, "clip.es.mp4", (world.outbox / ORDER / "clip.es.mp4").read_bytes())
+    world.notice()
+    world.through()
+    assert world.state() == "ignored"
+    assert len(world.rows("SELECT id FROM jobs")) == 1
+
+
+def test_a_small_text_of_our_own_is_made_again_for_each_drop_and_never_over_anything(world: World) -> None:
+    """What Voice Clone gives is a text that the state holds."""
+    from tests.stages.test_submit import noise
+
+    data = noise()
+    for number, name in enumerate(("one", "two")):
+        order = f"clone voice name=v{abs(hash(str(world.base))) % 10**9}"
+        world.drop(order, f"{name}.wav", data)
+        if number:
+            (world.outbox / order / "two.voice.json").write_bytes(b"{}")
+        world.notice()
+        world.through()
+    texts = {path.name: json.loads(path.read_text()) for path in world.outbox.rglob("*.json")}
+    assert texts["two.voice.json"] == {}
+    assert texts["one.voice.json"]["voice_id"] == texts["two (2).voice.json"]["voice_id"]
