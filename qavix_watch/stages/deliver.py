@@ -84,7 +84,7 @@ async def _under_a_free_name(ports: Ports, rules: Rules, hand: Hand, work: Work,
     delivery: Delivery = hand.row
     for attempt in range(work.number, MOST_NUMBERS):
         names = {result.id: name_for(rules, work, result, attempt) for result in work.results}
-        if not await ports.blocking(_free, ports, rules, work, names, partial(name_for, number=attempt)):
+        if not await ports.blocking(_free, ports, rules, hand, work, names, partial(name_for, number=attempt)):
             continue
         kept = _named(names, attempt)
         await ports.store.transaction("its names", partial(_keep, hand=hand, fields=kept))
@@ -186,22 +186,25 @@ def _number(delivery: Delivery) -> int:
     return number
 
 
-def _free(ports: Ports, rules: Rules, work: Work, names: Mapping[int, bytes], name_for: Callable[..., bytes]) -> bool:
+def _free(
+    ports: Ports, rules: Rules, hand: Hand, work: Work, names: Mapping[int, bytes], name_for: Callable[..., bytes]
+) -> bool:
     """Whether no name is taken by other content, neither of these nor of what the drop's other jobs are still to bring."""
-    mine = all(_free_one(ports, rules, result, names[result.id]) for result in work.results)
-    return mine and all(_free_for(ports, rules, replace(work, job=other.job), other, name_for) for other in work.others)
+    mine = all(_free_one(ports, rules, hand, result, names[result.id]) for result in work.results)
+    return mine and all(_free_for(ports, rules, hand, replace(work, job=other.job), other, name_for) for other in work.others)
 
 
-def _free_for(ports: Ports, rules: Rules, work: Work, other: Other, name_for: Callable[..., bytes]) -> bool:
+def _free_for(ports: Ports, rules: Rules, hand: Hand, work: Work, other: Other, name_for: Callable[..., bytes]) -> bool:
     """The same for another job of the drop. What is not here yet will be of the same kinds, being of the same type."""
     if other.results:
-        return all(_free_one(ports, rules, result, name_for(rules, work, result)) for result in other.results)
+        return all(_free_one(ports, rules, hand, result, name_for(rules, work, result)) for result in other.results)
     return all(_size(ports, join(rules.layout.outbox, name_for(rules, work, result))) is None for result in work.results)
 
 
-def _free_one(ports: Ports, rules: Rules, result: Result, path: bytes) -> bool:
-    size = _size(ports, join(rules.layout.outbox, path))
-    return size is None or size == result.size
+def _free_one(ports: Ports, rules: Rules, hand: Hand, result: Result, path: bytes) -> bool:
+    target = join(rules.layout.outbox, path)
+    size = _size(ports, target)
+    return size is None or (size == result.size and _sha256_if_same(ports, hand, result, target) is not None)
 
 
 def _make_folders(ports: Ports, rules: Rules, work: Work, names: Mapping[int, bytes]) -> None:
@@ -237,15 +240,18 @@ def whose_rights(ports: Ports, rules: Rules, drop: Drop, otherwise: bytes) -> by
 
 def _same(ports: Ports, hand: Hand, result: Result, target: bytes, name: bytes) -> Placed:
     """The name is taken: by the very same content it is left as it is, by any other NameTaken."""
-    if result.inline is not None:
-        same = ports.files.read(target, 1 << 20) == result.inline.encode()
-        sha256 = ""
-    else:
-        sha256 = ports.files.fingerprint(target, hand.meter("comparing")).sha256
-        same = sha256 == result.sha256
-    if not same:
+    sha256 = _sha256_if_same(ports, hand, result, target)
+    if sha256 is None:
         raise NameTaken(f"“{display(name)}” is taken by something else")
     return Placed(result, name, result.size, sha256)
+
+
+def _sha256_if_same(ports: Ports, hand: Hand, result: Result, target: bytes) -> str | None:
+    """The SHA-256 that is recorded of a result ("" for a small text), if it is what lies there; None if that is anything else."""
+    if result.inline is not None:
+        return "" if ports.files.read(target, 1 << 20) == result.inline.encode() else None
+    sha256 = ports.files.fingerprint(target, hand.meter("comparing")).sha256
+    return sha256 if sha256 == result.sha256 else None
 
 
 def _prepare(ports: Ports, rules: Rules, hand: Hand, work: Work, result: Result) -> tuple[bytes, str]:

@@ -72,6 +72,8 @@ async def order(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         text = await ports.blocking(_text, ports, rules, drop) if asked.task is TaskType.TEXT_TO_SPEECH else None
     except OrderError as error:
         return Later(rules.rescan_seconds, " ".join(filter(None, (str(error), error.hint))))
+    except UnicodeDecodeError:
+        return _refused("it is not text in UTF-8; save it again as plain text in UTF-8")
     except (FileGone, FileChanged) as error:
         await ports.blocking(ports.roots.check)
         return Done(DropState.WAITING, str(error))
@@ -148,16 +150,12 @@ def _speaking(voice: str, named: Mapping[str | None, str]) -> list[str]:
     return [target for target, other in named.items() if target is not None and other == voice]
 
 
-def _text(ports: Ports, rules: Rules, drop: Drop) -> str | None:
+def _text(ports: Ports, rules: Rules, drop: Drop) -> str:
+    """What is to be spoken. FileChanged; UnicodeDecodeError where it is no text that we can read."""
     data = ports.files.read(rules.layout.in_inbox(drop.path), rules.text_limit_bytes)
     if hashlib.sha256(data).hexdigest() != drop.sha256:
         raise FileChanged("it changed after it was read")
-    try:
-        return decode(data)
-    except UnicodeDecodeError:
-        raise OrderError(
-            f"“{display(name_of(drop.path))}” is not text in UTF-8.", hint="Save it again as UTF-8 text."
-        ) from None
+    return decode(data)
 
 
 def decode(data: bytes) -> str:

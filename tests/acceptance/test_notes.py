@@ -208,3 +208,13 @@ def test_a_folder_name_that_is_no_text_gets_a_note(here: Home) -> None:
     wait_for(lambda: os.path.exists(target), what="a note")
     with open(target, encoding="utf-8") as file:
         assert "UTF-8" in file.read()
+
+
+def test_a_text_in_no_encoding_that_we_read_goes_to_failed_with_what_to_do(home):
+    """Nobody guesses at an encoding: what would be spoken might be wrong."""
+    one = home()
+    one.drop("tts en voice=Ava", "old.txt", "Grüße aus Köln".encode("latin-1"))
+    one.rest(1)
+    why = (one.root / "failed" / "tts en voice=Ava" / "old.txt.why.txt").read_text()
+    assert "save it again as plain text in UTF-8" in why
+    assert "nothing was submitted" in why

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qavix_watch.core.files import Writer
-from qavix_watch.errors import FileError, FileGone, FileUnreadable, NameTaken, NoSpace
+from qavix_watch.errors import FileError, FileGone, FileUnreadable, NameRefused, NameTaken, NoSpace
 from qavix_watch.fs.disk import Disk
 from qavix_watch.fs.probe import ignore_sigio
 from tests.support.meters import Count
@@ -213,7 +213,7 @@ def test_every_number_that_the_kernel_knows_has_an_error_of_ours(code: int) -> N
 
     with pytest.raises(FileError) as caught, mapped(b"/some/\xffpath"):
         act()
-    assert type(caught.value) in {FileError, FileGone, FileUnreadable, NameTaken, NoSpace}
+    assert type(caught.value) in {FileError, FileGone, FileUnreadable, NameRefused, NameTaken, NoSpace}
     assert "/some/\N{REPLACEMENT CHARACTER}path" in str(caught.value)
 
 
