@@ -197,7 +197,9 @@ def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(world: Wor
     assert states(world) == ["waiting"]
 
 
-def test_a_folder_that_is_still_arriving_is_judged_when_it_has_been_quiet(worlds: Callable[..., World], video: Callable[..., bytes]) -> None:
+def test_a_folder_that_is_still_arriving_is_judged_when_it_has_been_quiet(
+    worlds: Callable[..., World], video: Callable[..., bytes]
+) -> None:
     world = worlds(settle_folder_seconds=10.0)
     world.drop(f"{ORDER}/film", "clip.mp4", video())
     world.look()
@@ -319,7 +321,9 @@ def test_a_picture_that_changes_begins_its_quiet_time_anew(world: World, film: P
     waits(world, "settle", "arrived a moment ago")
 
 
-def test_a_shared_picture_is_used_only_once_the_folder_is_quiet(worlds: Callable[..., World], video: Callable[..., bytes], picture: bytes) -> None:
+def test_a_shared_picture_is_used_only_once_the_folder_is_quiet(
+    worlds: Callable[..., World], video: Callable[..., bytes], picture: bytes
+) -> None:
     world = worlds(settle_folder_seconds=30.0)
     world.drop("face swap", "face.jpg", picture)
     world.drop("face swap/films", "clip.mp4", video())
