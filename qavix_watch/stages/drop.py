@@ -96,6 +96,7 @@ class Intake:
         self._notes = Notes(ports, rules)
         self.offline = False
         self._rest = 0.0
+        self._troubled = False
         self._braked = True  # an earlier process may have left the brake on
 
     def before_scans(self, watched: Callable[[bool], None]) -> None:
@@ -187,11 +188,17 @@ class Intake:
             return
         except FileError as error:
             said = str(error)
-            await self._ports.store.transaction("trouble", lambda tx: tx.house.trouble("scan", said, self._ports.clock.now()))
+            await self._tell_trouble(said)
             return
         await self._reconcile(places, seen)
+        if self._troubled:
+            await self._tell_trouble(None)
         if self.offline or self._braked:
             await self._back_online()
+
+    async def _tell_trouble(self, said: str | None) -> None:
+        await self._ports.store.transaction("trouble", lambda tx: tx.house.trouble("scan", said, self._ports.clock.now()))
+        self._troubled = said is not None
 
     async def _gone_offline(self, why: str) -> None:
         self.offline = True
@@ -316,7 +323,7 @@ class Intake:
                     self._arriving[path] = now
         if self._arriving:
             self._notice_changes(seen, now)
-        self._arriving = {path: at for path, at in self._arriving.items() if now - at < calm}
+        self._arriving = {path: at for path, at in self._arriving.items() if 0 <= now - at < calm}
         if not self._arriving:
             self._strangers.clear()
 
@@ -343,9 +350,9 @@ class Intake:
         def act(tx: Tx) -> dict[bytes, Known | None]:
             changes: dict[bytes, Known | None] = {}
             gone = {path: tx.work.get("drop", self._known[path].drop) for path in missing}
-            newcomers = {_stat(stat): path for path, stat in seen.files.items() if path not in self._known} if gone else {}
+            newcomers = self._newcomers(seen) if gone else {}
             for path, row in gone.items():
-                changes[path] = self._vanished(tx, row, newcomers.get((row.size, row.mtime_ns, row.inode)), changes, now)
+                changes[path] = self._vanished(tx, row, newcomers.get((row.size, row.mtime_ns, row.inode), []), changes, now)
             for found in fresh:
                 if found.path not in changes:
                     changes[found.path] = self._arrived(tx, found, now, due)
@@ -365,21 +372,31 @@ class Intake:
             else:
                 self._known[path] = known
 
+    def _newcomers(self, seen: Seen) -> dict[tuple[int, int, int], list[bytes]]:
+        """Paths that were not known, by what lies there."""
+        found: dict[tuple[int, int, int], list[bytes]] = {}
+        for path, stat in seen.files.items():
+            if path not in self._known:
+                found.setdefault(_stat(stat), []).append(path)
+        return found
+
     def _vanished(
-        self, tx: Tx, row: Drop, newcomer: bytes | None, changes: dict[bytes, Known | None], now: float
+        self, tx: Tx, row: Drop, newcomers: list[bytes], changes: dict[bytes, Known | None], now: float
     ) -> Known | None:
         """What the state knows of a path whose file is gone: None, unless it is only being put away just now.
 
-        `newcomer`: where that very file lies now, if it was moved within the inbox, or its folder renamed.
+        `newcomers`: where that very file lies now, if it was moved within the inbox, or its folder renamed.
         """
         if row.state in DROP_AT_REST or row.detached:
             return None
         if row.state is DropState.ARCHIVING:
             return replace(self._known[row.path], away=True)
+        newcomer = _moved_to(row, newcomers)
         folder = None if newcomer is None else self._layout.order_folder(newcomer)
         if newcomer is not None and folder is not None and tx.drops.was_submitted(row.id):
             tx.drops.moved(row.id, newcomer, folder, now)
             changes[newcomer] = Known(row.id, (row.size, row.mtime_ns, row.inode), row.order_json)
+            newcomers.remove(newcomer)
             return None
         tx.drops.vanished(row.id, now)
         return None
@@ -441,6 +458,11 @@ class Intake:
             elif path.count(b"/") + 1 == self._layout.depth:
                 said[path] = (asked.canonical(), asked.describe(), None)
         await self._ports.store.transaction("folders", lambda tx: tx.house.folders(self._layout.place, said))
+
+
+def _moved_to(row: Drop, newcomers: list[bytes]) -> bytes | None:
+    """Which of these is the drop's file; hard links are told apart by their names."""
+    return min(newcomers, key=lambda path: name_of(path) != name_of(row.path), default=None)
 
 
 def _stat(stat: Stat) -> tuple[int, int, int]:

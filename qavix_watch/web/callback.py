@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -19,19 +20,21 @@ if TYPE_CHECKING:
 BODY_LIMIT_BYTES = 64 * 1024
 LONGEST_TOKEN = 128
 
+_JOB = re.compile("[0-9]{1,18}")
+
 
 def receiver(called_back: Callable[[int, str], Awaitable[bool]]) -> Starlette:
     """The application. `called_back(job, token)` says whether there is such a job with this token, and has it looked at."""
 
     async def callback(request: Request) -> Response:
         job, token = request.path_params["job"], request.path_params["token"]
-        if len(token) > LONGEST_TOKEN or job >= 1 << 62 or not await called_back(job, token):
+        if not _JOB.fullmatch(job) or len(token) > LONGEST_TOKEN or not await called_back(int(job), token):
             return PlainTextResponse("not found\n", 404)
         if not await _read_away(request):
             return PlainTextResponse("too large\n", 413, {"Connection": "close"})
         return PlainTextResponse("thank you\n")
 
-    return Starlette(routes=[Route("/callback/{job:int}/{token}", callback, methods=["POST"])])
+    return Starlette(routes=[Route("/callback/{job}/{token}", callback, methods=["POST"])])
 
 
 async def _read_away(request: Request) -> bool:

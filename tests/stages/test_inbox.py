@@ -215,6 +215,17 @@ def test_a_folder_that_is_still_arriving_is_judged_when_it_has_been_quiet(
     assert isinstance(world.step("settle"), Done)
 
 
+def test_a_clock_that_is_set_back_leaves_no_folder_arriving_for_days(worlds: Callable[..., World], video: Callable[..., bytes]) -> None:
+    world = worlds(settle_folder_seconds=10.0)
+    world.drop(f"{ORDER}/film", "clip.mp4", video())
+    world.look()
+    world.later(-86400)
+    world.act(lambda tx: tx.work.shift(-86400.0))
+    world.look()
+    world.later(12)
+    assert isinstance(world.step("settle"), Done)
+
+
 # Reading
 
 def test_a_film_is_read_whole_once_and_known(world: World, video: Callable[..., bytes]) -> None:
@@ -240,7 +251,6 @@ def test_a_file_that_changes_while_it_is_read_settles_again(world: World, video:
 
     world.with_ports(files=Meddled(meddle))
     world.step("fingerprint")
-    assert world.state() in {"waiting", "fingerprinted"}
     world.with_ports(files=Disk())
     world.notice()
     if how == "gone":
@@ -405,7 +415,7 @@ def test_options_that_cannot_be_read_stop_it_too(world: World, read: Path) -> No
 def test_options_written_by_a_person_who_sees_no_suffixes_count(world: World, read: Path) -> None:
     (read.parent / "qavix.toml.txt").write_text("hold = true\n")
     world.notice()
-    world.through("upload")
+    world.steps("settle", "fingerprint", "order")
     assert world.rows("SELECT state, reason FROM jobs") == [{"state": "held", "reason": HELD_BY_ORDER}]
 
 
@@ -413,7 +423,7 @@ def test_work_that_its_options_no_longer_hold_goes_on(world: World, read: Path) 
     options = read.parent / "qavix.toml"
     options.write_text("hold = true\n")
     world.notice()
-    world.through("upload")
+    world.steps("settle", "fingerprint", "order")
     assert world.state("jobs") == "held"
     options.unlink()
     world.notice()
@@ -472,11 +482,11 @@ def test_text_without_words_is_refused(world: World, speaking: str) -> None:
     assert drop(world)["reason"] == "there is no text in it"
 
 
-def test_what_is_no_text_waits_to_be_saved_again(world: World, speaking: str) -> None:
+def test_what_is_no_text_is_refused_with_what_to_do(world: World, speaking: str) -> None:
     world.drop(speaking, "line.txt", b"\xff\xff\xff")
     world.notice()
-    world.steps("settle", "fingerprint")
-    waits(world, "order", "UTF-8")
+    world.steps("settle", "fingerprint", "order")
+    assert "save it again" in drop(world)["reason"]
 
 
 def test_text_that_is_too_long_is_refused(worlds: Callable[..., World], speaking: str) -> None:
@@ -588,7 +598,7 @@ def test_a_state_that_cannot_be_written_does_not_end_the_looking(world: World, v
     store = world.store
 
     class Failing:
-        broken = 2
+        broken = 1
 
         async def transaction(self, name: str, act: Any) -> Any:
             if name == "the inbox" and self.broken:
