@@ -117,9 +117,10 @@ def test_configuring_again_replaces_the_stream_and_the_level(log_to):
 
 
 @pytest.mark.parametrize("library", ["httpx", "httpcore.connection", "uvicorn.access", "watchdog.observers", "asyncio"])
-def test_no_librarys_own_chatter_is_shown_even_where_it_sets_its_level(log_to, library):
+def test_no_librarys_own_chatter_is_shown_even_where_it_sets_its_level(log_to, library, monkeypatch):
     stream = log_to(level="debug")
     logger = logging.getLogger(library)
+    monkeypatch.setattr(logger, "propagate", True)  # a server that another test ran in this process may have silenced it
     logger.setLevel(logging.DEBUG)
     logger.debug("connect")
     logger.info("GET %s", SIGNED)
