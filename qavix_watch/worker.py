@@ -456,7 +456,7 @@ class Worker:
             await asyncio.sleep(1.0)
             pieces = list(self._pieces.values())
             now = self.now()
-            renew = now - renewed >= self.lease_seconds / 3
+            renew = abs(now - renewed) >= self.lease_seconds / 3  # a clock that is set right may go back
             renewed = now if renew else renewed
             rows = [_progress(piece, now) for piece in pieces if piece.gauge is not None and piece.gauge.total]
             if rows or self._told or (renew and pieces):

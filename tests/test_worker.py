@@ -620,6 +620,78 @@ def test_a_lease_is_kept_as_long_as_the_work_takes(dropped: World) -> None:
     working(dropped, wait)
 
 
+def test_a_clock_that_is_set_back_does_not_let_leases_end(dropped: World) -> None:
+    stage = Endless()
+    only(dropped, "settle", stage, lease_seconds=30.0)
+
+    async def wait() -> None:
+        await until(lambda: stage.begun)
+        dropped.later(-86400)
+        dropped.act(lambda tx: tx.work.shift(-86400.0))
+        before = row(dropped)["lease_until"]
+        await until(lambda: row(dropped)["lease_until"] > before)
+
+    working(dropped, wait)
+
+
+def test_an_outcome_that_cannot_be_written_is_told_and_the_work_is_tried_again(dropped: World) -> None:
+    store = dropped.store
+
+    class Failing:
+        broken = 1
+
+        async def transaction(self, name: str, act: Any) -> Any:
+            if name in {"outcome", "brake looked at", "progress"} and self.broken:
+                self.broken -= 1
+                raise NoSpace("the state could not be written", hint="Make room.")
+            return await store.transaction(name, act)
+
+    dropped.with_ports(store=Failing())
+    only(dropped, "settle", saying(Done(DropState.SETTLED)), lease_seconds=0.5)
+
+    async def wait() -> None:
+        await until(lambda: dropped.state() == "settled")
+
+    working(dropped, wait)
+    assert dropped.log.of("the state could not be written")
+    assert row(dropped)["fence"] == 2
+
+
+def test_a_look_at_a_brake_that_cannot_be_written_is_told_and_repeated(world: World) -> None:
+    store = world.store
+
+    class Failing:
+        broken = 1
+
+        async def transaction(self, name: str, act: Any) -> Any:
+            if name == "brake looked at" and self.broken:
+                self.broken -= 1
+                raise NoSpace("the state could not be written", hint="Make room.")
+            return await store.transaction(name, act)
+
+    world.with_ports(store=Failing())
+    pulled(world, "credits")
+
+    async def wait() -> None:
+        await until(lambda: not brakes(world))
+
+    working(world, wait)
+    assert world.log.of("the state could not be written")
+
+
+def test_a_root_that_work_finds_offline_is_looked_at_at_once(dropped: World) -> None:
+    path = dropped.inbox / ORDER / "clip.mp4"
+    path.rename(dropped.base / "away.mp4")
+    dropped.unplug()
+    dropped.step("settle")
+    assert brakes(dropped) == [("root", "place")]
+    (dropped.base / "away.mp4").rename(path)
+    dropped.plug_in()
+    dropped.look()
+    assert brakes(dropped) == []
+    dropped.steps("settle")
+
+
 def test_a_state_that_fails_for_a_moment_ends_nothing(dropped: World) -> None:
     """Its disk is full, say: the worker tells it, waits and goes on."""
     store = dropped.store

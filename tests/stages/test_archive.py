@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qavix_watch.core.outcomes import Brake, Done, Later
+from qavix_watch.errors import NameRefused
 from qavix_watch.fs.disk import Disk
 
 if TYPE_CHECKING:
@@ -283,6 +284,38 @@ def test_what_was_aside_is_not_lost_where_its_folder_is_renamed_meanwhile(world:
     assert data in [path.read_bytes() for path in world.root.rglob("*.mp4") if "outbox" not in path.parts]
 
 
+def test_an_original_left_aside_by_a_drop_that_is_at_rest_gets_its_name_back(world: World, delivered: Path) -> None:
+    world.step("archive")
+    away = world.root / "archive" / ORDER / "clip.mp4"
+    aside = world.inbox / ORDER / ".qavix-aside-1"
+    away.rename(aside)
+    delivered.write_bytes(b"another file has its name")
+    world.look()
+    assert not aside.exists()
+    assert delivered.with_name("clip (2).mp4").exists()
+
+
+@pytest.mark.parametrize("name", [".qavix-aside-", ".qavix-aside-x", ".qavix-aside-99"])
+def test_private_names_that_mean_nothing_to_this_state_are_left_alone(world: World, name: str) -> None:
+    path = world.drop(ORDER, name, b"somebody's")
+    world.look()
+    assert path.exists()
+
+
+def test_an_original_aside_that_went_away_since_it_was_seen_is_nobodys_trouble(world: World, delivered: Path) -> None:
+    world.step("archive")
+
+    class Fleeting(Disk):
+        def rename_new(self, source: bytes, target: bytes) -> None:
+            os.unlink(source)
+            super().rename_new(source, target)
+
+    (world.inbox / ORDER / ".qavix-aside-1").write_bytes(b"x")
+    world.with_ports(files=Fleeting())
+    world.look()
+    assert world.files("inbox") == []
+
+
 # Another filesystem
 
 @contextmanager
@@ -326,6 +359,49 @@ def test_an_archive_without_room_pulls_its_brake_and_the_original_stays_in_sight
         assert world.state() == "archiving"
     again(world)
     assert (world.state(), litter(world)) == ("archived", [])
+
+
+def test_a_copy_that_is_not_what_was_read_is_not_put_away(world: World, delivered: Path, disks: Disks) -> None:
+    """Somebody writes into the file while it is copied, keeping its times."""
+    with mounted(world.root / "archive"):
+        stat = delivered.stat()
+
+        def spoil() -> None:
+            aside = delivered.with_name(".qavix-aside-1")
+            aside.write_bytes(b"Y" * stat.st_size)
+            os.utime(aside, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+        disks.before["copy"] = spoil
+        assert isinstance(world.step("archive"), Later)
+        assert (delivered.read_bytes()[:1], world.files("archive")) == (b"Y", [])
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_name_that_is_taken_while_the_copy_is_made_is_not_replaced(world: World, delivered: Path, disks: Disks, *, same: bool) -> None:
+    data = delivered.read_bytes()
+    other = data if same else b"a person was faster"
+    with mounted(world.root / "archive"):
+        there = world.root / "archive" / ORDER / "clip.mp4"
+        disks.after["copy"] = lambda: there.write_bytes(other) and None
+        world.step("archive")
+        assert there.read_bytes() == other
+        assert world.files("archive") == ([f"{ORDER}/clip.mp4"] if same else [f"{ORDER}/clip (2).mp4", f"{ORDER}/clip.mp4"])
+        assert litter(world) == []
+
+
+def test_a_name_that_the_archive_refuses_is_escaped(world: World, video: Callable[..., bytes]) -> None:
+    class Refusing(Disks):
+        def rename_new(self, source: bytes, target: bytes) -> None:
+            if b":" in target.rsplit(b"/", 1)[1] and b"/archive/" in target:
+                raise NameRefused("no colons here")
+            super().rename_new(source, target)
+
+    world.drop(ORDER, "clip: one.mp4", video())
+    world.notice()
+    world.through("archive")
+    world.with_ports(files=Refusing())
+    world.step("archive")
+    assert world.files("archive") == [f"{ORDER}/clip%3A one.mp4"]
 
 
 # Failures

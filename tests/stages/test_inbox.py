@@ -369,6 +369,48 @@ def test_a_picture_that_goes_away_is_waited_for_again(world: World, film: Path, 
     assert drop(world)["partner"] is None
 
 
+def test_a_picture_that_is_cut_short_waits_to_be_whole(world: World, film: Path, picture: bytes) -> None:
+    world.drop("face swap", "clip.jpg", picture[: len(picture) // 2])
+    world.step("settle")
+    world.later(5)
+    waits(world, "settle", "clip.jpg")
+
+
+def test_a_picture_that_goes_away_while_it_is_looked_at_is_waited_for(world: World, film: Path, picture: bytes) -> None:
+    face = world.drop("face swap", "clip.jpg", picture)
+
+    class Fleeting(Disk):
+        def stat(self, path: bytes) -> Any:
+            if path == os.fsencode(face):
+                face.unlink()
+            return super().stat(path)
+
+    world.with_ports(files=Fleeting())
+    waits(world, "settle", "taken away")
+
+
+def test_a_folder_that_cannot_be_listed_has_no_partner(world: World, film: Path) -> None:
+    class Unlisted(Disk):
+        def listdir(self, path: bytes) -> list[bytes]:
+            raise FileUnreadable("no right")
+
+    world.with_ports(files=Unlisted())
+    waits(world, "settle", "put “clip.jpg” beside it")
+
+
+@pytest.mark.parametrize("how", ["replaced", "taken out"])
+def test_a_picture_that_is_not_what_was_read_begins_the_pair_again(world: World, film: Path, picture: bytes, how: str) -> None:
+    face = world.drop("face swap", "clip.jpg", picture)
+    world.step("settle")
+    world.later(5)
+    world.steps("settle", "fingerprint", "order")
+    face.unlink()
+    if how == "replaced":
+        face.write_bytes(picture + b"another")
+    world.look()
+    assert (world.state(), world.state("jobs")) == ("waiting", "cancelled")
+
+
 # Ordering
 
 @pytest.fixture
@@ -404,6 +446,17 @@ def test_options_that_are_broken_stop_what_was_not_submitted(world: World, read:
     world.later(100)
     world.through("upload")
     assert world.state("jobs") == "uploading"
+
+
+def test_options_that_break_take_back_what_was_not_submitted_at_the_next_look(world: World, read: Path) -> None:
+    world.steps("order")
+    (read.parent / "qavix.toml").write_text("priority = \n")
+    world.look()
+    assert (world.state(), world.state("jobs")) == ("waiting", "cancelled")
+    (read.parent / "qavix.toml").unlink()
+    world.notice()
+    world.through("submit")
+    assert world.state("jobs") == "submitting"
 
 
 def test_options_that_cannot_be_read_stop_it_too(world: World, read: Path) -> None:
@@ -590,6 +643,27 @@ def test_hints_are_gathered_and_looked_at(world: World, video: Callable[..., byt
         task.cancel()
 
     world.run(watch())
+
+
+def test_without_any_hint_the_whole_inbox_is_looked_at_now_and_then(worlds: Callable[..., World], video: Callable[..., bytes]) -> None:
+    import asyncio
+
+    world = worlds(rescan_seconds=0.05)
+    watched: list[bool] = []
+    world.intake.before_scans(watched.append)
+
+    async def watch() -> None:
+        task = asyncio.create_task(world.intake.run())
+        async with asyncio.timeout(20):
+            while not watched:  # noqa: ASYNC110 - a call of the intake's
+                await asyncio.sleep(0.01)
+            world.drop(ORDER, "clip.mp4", video())
+            while not world.rows("SELECT id FROM drops"):  # noqa: ASYNC110 - a row of the state
+                await asyncio.sleep(0.01)
+        task.cancel()
+
+    world.run(watch())
+    assert watched[0] is False
 
 
 def test_a_state_that_cannot_be_written_does_not_end_the_looking(world: World, video: Callable[..., bytes]) -> None:

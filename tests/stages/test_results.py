@@ -10,6 +10,7 @@ import pytest
 
 from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Retry
 from qavix_watch.core.service import Download, Output, ResultHead, Task, TaskPage
+from qavix_watch.errors import NameRefused
 from qavix_watch.fs.disk import Disk
 
 if TYPE_CHECKING:
@@ -412,6 +413,33 @@ def test_a_file_where_a_folder_is_needed_is_tried_later(fetched: World) -> None:
     (fetched.outbox / ORDER).unlink()
     fetched.later(100)
     fetched.steps("deliver")
+
+
+def test_a_name_that_the_outbox_refuses_is_escaped(world: World, video: Callable[..., bytes]) -> None:
+    class Refusing(Disk):
+        def rename_new(self, source: bytes, target: bytes) -> None:
+            if b":" in target.rsplit(b"/", 1)[1]:
+                raise NameRefused("no colons here")
+            super().rename_new(source, target)
+
+    until(world, "deliver", name="clip: one.mp4", data=video())
+    world.with_ports(files=Refusing())
+    world.steps("deliver")
+    assert world.files() == [f"{ORDER}/clip%3A one.es.mp4"]
+
+
+def test_a_name_taken_by_other_content_of_the_same_length_a_moment_before_is_not_taken_for_ours(fetched: World) -> None:
+    size = int(fetched.one("SELECT size FROM results"))
+
+    class Racing(Disk):
+        def make_folder(self, path: bytes, like: bytes | None = None) -> None:
+            super().make_folder(path, like)
+            if path.endswith(ORDER.encode()):
+                (fetched.outbox / ORDER / "clip.es.mp4").write_bytes(b"x" * size)
+
+    fetched.with_ports(files=Racing())
+    fetched.steps("deliver")
+    assert fetched.files() == [f"{ORDER}/clip (2).es.mp4", f"{ORDER}/clip.es.mp4"]
 
 
 def test_a_second_drop_of_the_same_content_gets_a_copy_without_any_new_work(world: World, video: Callable[..., bytes]) -> None:

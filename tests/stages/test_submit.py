@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qavix_watch.core.outcomes import Brake, Done, Fail, Hold, Later, Retry
+from qavix_watch.errors import FileUnreadable
+from qavix_watch.fs.disk import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -256,6 +258,17 @@ def test_a_pair_of_which_one_part_was_taken_out_is_not_submitted(world: World, v
     world.through("submit")
     face.unlink()
     assert isinstance(world.step("submit"), Later)
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_taken_for_a_missing_one(world: World, ready: Path) -> None:
+    class Blind(Disk):
+        def stat(self, path: bytes) -> Any:
+            if path == os.fsencode(ready):
+                raise FileUnreadable("the disk does not answer")
+            return super().stat(path)
+
+    world.with_ports(files=Blind())
+    world.steps("submit")
 
 
 def test_text_is_sent_as_text(world: World) -> None:

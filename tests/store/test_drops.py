@@ -70,6 +70,23 @@ def test_a_drop_whose_order_no_longer_holds_it_goes_on(state: State) -> None:
     assert (row["state"], row["held"], row["canonical"]) == ("waiting", "", "dub en to fr")
 
 
+@pytest.mark.parametrize("verb", ["stopped", "partner_changed"])
+def test_what_was_not_submitted_begins_again_where_its_order_or_partner_is_no_longer_what_it_was(
+    state: State, ordered: tuple[int, int], verb: str
+) -> None:
+    drop, job = ordered
+    state.put("drops", drop, sha256="aa", partner=b"f/face.jpg", partner_sha256="bb")
+    assert [one.id for one in state.act(lambda tx: list(tx.drops.paired("place")))] == [drop]
+    why = ("its order is not understood",) if verb == "stopped" else ()
+    assert state.act(lambda tx: getattr(tx.drops, verb)(drop, NOW, *why))
+    row = state.row("drops", drop)
+    assert (row["state"], row["sha256"], row["partner_sha256"], row["due"]) == ("waiting", None, None, NOW)
+    assert state.row("jobs", job)["state"] == "cancelled"
+    state.put("jobs", job, posted=1)
+    state.put("deliveries", 1, state="pending")
+    assert not state.act(lambda tx: getattr(tx.drops, verb)(drop, NOW, *why))
+
+
 def test_a_change_before_the_post_takes_the_job_back(state: State, ordered: tuple[int, int]) -> None:
     drop, job = ordered
     assert change(state, drop)
