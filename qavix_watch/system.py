@@ -7,6 +7,7 @@ import random
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ class SystemClock:
     def wall(self) -> float:
         """The host's clock, for comparing with times of files."""
         return time.time()
+
+    def local(self, at: float) -> datetime:
+        """A moment in the host's time zone."""
+        return datetime.fromtimestamp(at).astimezone()
 
     def set_right(self, date: float) -> None:
         """The service says that it is `date`. Only the first time counts: its Date has a second's grain, and jitters."""

@@ -145,6 +145,7 @@ class Piece:
     worker: Worker
     gauge: Gauge | None = None
     lost: bool = False
+    probing: bool = False
 
     @property
     def id(self) -> int:

@@ -10,7 +10,10 @@ PARTS = b".qavix-parts"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The four folders of a root, absolute. `place` is the id in the marker of the inbox."""
+    """The four folders of a root, absolute. `place` is the id in the marker of the inbox.
+
+    What was submitted by command lies anywhere: its paths in the state are absolute, and every function here gives them back as such.
+    """
 
     place: str
     inbox: bytes
@@ -47,7 +50,9 @@ class Layout:
 
 
 def join(folder: bytes, path: bytes) -> bytes:
-    """`path` below `folder`; either may be b""."""
+    """`path` below `folder`; either may be b"". A path that is absolute lies nowhere else."""
+    if path.startswith(b"/"):
+        return path
     return folder + b"/" + path if folder and path else folder or path
 
 

@@ -59,13 +59,17 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """Something is wrong with the world: stop this kind of work. `after` is seconds until the first look whether it is over."""
+    """Something is wrong with the world: stop this kind of work. `after` is seconds until the first look whether it is over.
+
+    `level` is the balance that the service gave, where that is what is wrong.
+    """
 
     name: str
     why: str
     hint: str = ""
     scope: str = ""
     after: float = 5.0
+    level: float | None = None
 
 
 Outcome = Done | Later | Retry | Fail | Hold | Brake

@@ -32,7 +32,9 @@ class Drop(Row):
     """A file that a person put into a watched place.
 
     `path` is relative to the inbox of `place`, `folder` the path of its order's folder; `order_json` as `core.order.to_json`
-    makes it. `detached`: the file at `path` is no longer this drop's. `aside`: the private name while it is being put away.
+    makes it. `detached`: the file at `path` is no longer this drop's. `aside`: the private name while it is being put away, `target`
+    where it was put. `after`: what becomes of it in the end, fixed when it settles. `outlet`: the absolute folder that its results
+    go to where it was submitted by command, None for a drop from an inbox.
     """
 
     state: DropState
@@ -64,6 +66,8 @@ class Drop(Row):
     accepted: int
     created_at: float
     ended_at: float | None
+    after: str = ""
+    outlet: bytes | None = None
 
     def stat_is(self, stat: Stat) -> bool:
         """Whether `stat` is the one that this drop was recorded with."""
@@ -93,7 +97,12 @@ class Content(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Row):
-    """One unit of billed work. `params_json` is what is sent besides URLs and text; `posted` says that a POST may have gone out."""
+    """One unit of billed work. `params_json` is what is sent besides URLs and text; `posted` says that a POST may have gone out.
+
+    `estimate`: what it should cost in credits, by Pricing and the media's minutes, None while that is not known. `reserved`: what the
+    budget counts for it, the estimate until it has ended and then what was used. `approved`: a person has said yes. `batch`: the
+    mass drop that it belongs to.
+    """
 
     state: JobState
     key: str
@@ -125,6 +134,11 @@ class Job(Row):
     submitted_at: float | None
     created_at: float
     ended_at: float | None
+    estimate: float | None = None
+    reserved: float | None = None
+    reserved_at: float | None = None
+    approved: int = 0
+    batch: int | None = None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -196,7 +210,10 @@ class ResultFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrakeRow:
-    """A brake that is on. `until` is when it is next looked at, `count` how often it came back without a success between."""
+    """A brake that is on. `until` is when it is next looked at, `count` how often it came back without a success between.
+
+    `level`: the balance when it was pulled, where that matters. `probing`: one piece of the work that it stops may try.
+    """
 
     name: str
     scope: str
@@ -205,6 +222,25 @@ class BrakeRow:
     hint: str
     until: float
     count: int
+    level: float | None = None
+    probing: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What a person's steering left: a verb, the id that it is about ("" for all), and what else it says."""
+
+    id: int
+    at: float
+    verb: str
+    target: str
+    argument: str
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """`argument`, read."""
+        said: dict[str, Any] = json.loads(self.argument)
+        return said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from datetime import datetime
 
     from qavix_watch.core.files import Entry, Facts, Fingerprint, Space, Stat, Writer
     from qavix_watch.core.service import (
@@ -36,6 +37,8 @@ class Clock(Protocol):
 
     def now(self) -> float: ...
     def wall(self) -> float: ...
+    def local(self, at: float) -> datetime:
+        """A moment in the host's time zone: budgets are by its days and months."""
 
 
 class Chance(Protocol):
@@ -216,6 +219,10 @@ class Hand(Protocol):
     def row(self) -> Any: ...
     @property
     def claim(self) -> Any: ...
+    @property
+    def probing(self) -> bool:
+        """Whether it is the one piece of work that may try although a brake stops its kind."""
+
     def meter(self, act: str) -> Meter:
         """Follow a long act ("hashing", "uploading", "downloading"), which ends early where the claim is lost or the service stops."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from qavix_watch.core.files import Stat
     from qavix_watch.core.lifecycle import DeliveryState, JobState
-    from qavix_watch.core.records import BrakeRow, Claim, Content, Delivery, Drop, Job, KnownVoice, OpenTask, Result, ResultFile
+    from qavix_watch.core.records import BrakeRow, Claim, Command, Content, Delivery, Drop, Job, KnownVoice, OpenTask, Result, ResultFile
 
 
 class Work(Protocol):
@@ -176,7 +176,9 @@ class Brakes(Protocol):
 
     def on(self) -> list[BrakeRow]: ...
 
-    def pull(self, name: str, scope: str, why: str, hint: str, now: float, until: float) -> bool: ...
+    def pull(self, name: str, scope: str, why: str, hint: str, now: float, until: float, level: float | None = None) -> bool: ...
+
+    def probe(self, name: str, scope: str) -> None: ...
 
     def count(self, name: str, scope: str) -> int: ...
 
@@ -208,6 +210,20 @@ class House(Protocol):
 
     def folders(self, place: str, folders: Mapping[bytes, tuple[str | None, str | None, str | None]]) -> None: ...
 
+    def fact(self, name: str) -> tuple[Any, float] | None: ...
+
+    def learn(self, name: str, value: Any, now: float) -> None: ...
+
+
+class Commands(Protocol):
+    """What people's steering left to be done."""
+
+    def add(self, verb: str, target: str, said: Mapping[str, Any], now: float) -> int: ...
+
+    def waiting(self) -> list[Command]: ...
+
+    def answer(self, number: int, ok: bool, text: str, now: float) -> None: ...
+
 
 class Tx(Protocol):
     """One transaction: the verbs, by what they are about."""
@@ -224,3 +240,5 @@ class Tx(Protocol):
     def brakes(self) -> Brakes: ...
     @property
     def house(self) -> House: ...
+    @property
+    def commands(self) -> Commands: ...

@@ -28,10 +28,11 @@ class Brakes:
         )
         return [read(BrakeRow, row) for row in rows]
 
-    def pull(self, name: str, scope: str, why: str, hint: str, now: float, until: float) -> bool:
+    def pull(self, name: str, scope: str, why: str, hint: str, now: float, until: float, level: float | None = None) -> bool:
         """Put a brake on, or keep it on until `until`. True where it was off: that is said once.
 
-        Calls that were under way together and failed together are one time: the latest `until` of them holds.
+        Calls that were under way together and failed together are one time: the latest `until` of them holds. `level` is the balance
+        that goes with it; one that is known stays.
         """
         before = self._connection.execute(
             "SELECT state, count, until FROM brakes WHERE account = ? AND name = ? AND scope = ?", (self._account, name, scope)
@@ -42,10 +43,12 @@ class Brakes:
             count, until = before["count"], max(until, before["until"])
         since = "brakes.since" if was_on else "excluded.since"
         self._connection.execute(
-            "INSERT INTO brakes (account, name, scope, since, why, hint, until, count, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'on')"
+            "INSERT INTO brakes (account, name, scope, since, why, hint, until, count, state, level)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'on', ?)"
             " ON CONFLICT (account, name, scope) DO UPDATE SET why = excluded.why, hint = excluded.hint,"
-            f" until = excluded.until, count = excluded.count, state = 'on', since = {since}",
-            (self._account, name, scope, now, why, hint, until, count),
+            " until = excluded.until, count = excluded.count, state = 'on', probing = 0, level = coalesce(excluded.level, brakes.level),"
+            f" since = {since}",
+            (self._account, name, scope, now, why, hint, until, count, level),
         )
         if not was_on:
             self._work.note(now, f"brake {name}", 0, "off", "on", why)
@@ -58,6 +61,12 @@ class Brakes:
         ).fetchone()
         return 0 if row is None else int(row[0])
 
+    def probe(self, name: str, scope: str) -> None:
+        """Let one piece of the work that this brake stops try; whether it works shows then."""
+        self._connection.execute(
+            "UPDATE brakes SET probing = 1 WHERE account = ? AND name = ? AND scope = ? AND state = 'on'", (self._account, name, scope)
+        )
+
     def hurry(self, now: float) -> None:
         """Look at every brake at once, but for a pause that the service asked for."""
         self._connection.execute(
@@ -67,7 +76,7 @@ class Brakes:
     def let_go(self, name: str, scope: str, now: float, why: str) -> bool:
         """Take a brake off. False where it was not on."""
         changed = self._connection.execute(
-            "UPDATE brakes SET state = 'off' WHERE account = ? AND name = ? AND scope = ? AND state = 'on'",
+            "UPDATE brakes SET state = 'off', probing = 0, level = NULL WHERE account = ? AND name = ? AND scope = ? AND state = 'on'",
             (self._account, name, scope),
         ).rowcount
         if changed:

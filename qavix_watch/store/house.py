@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import sqlite3
@@ -74,4 +75,17 @@ class House:
         self._connection.executemany(
             "INSERT INTO folders (place, path, canonical, words, problem) VALUES (?, ?, ?, ?, ?)",
             [(place, path, *said) for path, said in folders.items()],
+        )
+
+    def fact(self, name: str) -> tuple[Any, float] | None:
+        """What the account is known for under this name ("balance", "pricing" …), and since when; None where nothing is."""
+        row = self._connection.execute("SELECT value, at FROM facts WHERE account = ? AND name = ?", (self._account, name)).fetchone()
+        return None if row is None else (json.loads(row["value"]), float(row["at"]))
+
+    def learn(self, name: str, value: Any, now: float) -> None:
+        """Remember something of the account: anything that JSON can hold."""
+        self._connection.execute(
+            "INSERT INTO facts (account, name, value, at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (account, name) DO UPDATE SET value = excluded.value, at = excluded.at",
+            (self._account, name, json.dumps(value), now),
         )

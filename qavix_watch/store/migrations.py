@@ -115,7 +115,36 @@ CREATE TABLE troubles (name TEXT PRIMARY KEY, at REAL NOT NULL, text TEXT NOT NU
 CREATE TABLE folders (place TEXT NOT NULL, path BLOB NOT NULL, canonical TEXT, words TEXT, problem TEXT, PRIMARY KEY (place, path));
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+# Steering and money: what a person's commands leave, what is set aside for a job, what the service said of the account.
+_SECOND = """
+ALTER TABLE drops ADD COLUMN after TEXT NOT NULL DEFAULT '';
+ALTER TABLE drops ADD COLUMN outlet BLOB;
+ALTER TABLE jobs ADD COLUMN estimate REAL;
+ALTER TABLE jobs ADD COLUMN reserved REAL;
+ALTER TABLE jobs ADD COLUMN reserved_at REAL;
+ALTER TABLE jobs ADD COLUMN approved INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN batch INTEGER;
+CREATE INDEX jobs_reserved ON jobs (account, reserved_at) WHERE reserved IS NOT NULL;
+CREATE INDEX jobs_batch ON jobs (batch) WHERE batch IS NOT NULL;
+ALTER TABLE brakes ADD COLUMN level REAL;
+ALTER TABLE brakes ADD COLUMN probing INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE batches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL REFERENCES accounts, place TEXT NOT NULL, canonical TEXT NOT NULL,
+    state TEXT NOT NULL, since REAL NOT NULL, ended_at REAL);
+CREATE INDEX batches_open ON batches (account, canonical) WHERE state = 'waiting';
+
+CREATE TABLE commands (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL REFERENCES accounts, at REAL NOT NULL, verb TEXT NOT NULL,
+    target TEXT NOT NULL, argument TEXT NOT NULL, done_at REAL, ok INTEGER, answer TEXT NOT NULL DEFAULT '');
+CREATE INDEX commands_waiting ON commands (account, id) WHERE done_at IS NULL;
+
+CREATE TABLE facts (
+    account INTEGER NOT NULL REFERENCES accounts, name TEXT NOT NULL, value TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (account, name));
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 
 
 def migrate(db: Database) -> None:

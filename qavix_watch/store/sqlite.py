@@ -19,6 +19,7 @@ from sqlite_utils import Database
 
 from qavix_watch.errors import QavixWatchError, StoreError
 from qavix_watch.store.brakes import Brakes
+from qavix_watch.store.commands import Commands
 from qavix_watch.store.contents import Contents
 from qavix_watch.store.drops import Drops
 from qavix_watch.store.file import mapped, opened, transaction
@@ -46,6 +47,7 @@ class Tx:
     jobs: Jobs
     brakes: Brakes
     house: House
+    commands: Commands
 
 
 class Store:
@@ -153,4 +155,5 @@ def _begin(connection: sqlite3.Connection, base_url: str, account: str, new_id: 
     drops = Drops(connection, number, work)
     jobs = Jobs(connection, number, work, drops)
     contents = Contents(connection, number, work)
-    return own, Tx(work, drops, contents, jobs, Brakes(connection, number, work), House(connection, number, work))
+    brakes, house = Brakes(connection, number, work), House(connection, number, work)
+    return own, Tx(work, drops, contents, jobs, brakes, house, Commands(connection, number))

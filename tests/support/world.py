@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from qavix_watch.api.client import Client
@@ -49,6 +50,9 @@ class HandClock:
         return time.time() + self.ahead
 
     wall = now
+
+    def local(self, at: float) -> datetime:
+        return datetime.fromtimestamp(at).astimezone()
 
 
 @dataclass
