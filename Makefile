@@ -20,7 +20,8 @@ check: $(VENV)/.tools
 	$(BIN)/pytest -q tests/test_architecture.py
 
 coverage: $(VENV)/.tools
-	$(BIN)/pytest -q --cov=qavix_watch.core --cov=qavix_watch.stages --cov-branch --cov-report=term-missing tests/core tests/stages
+	$(BIN)/pytest -q --cov=qavix_watch.core --cov=qavix_watch.stages --cov-branch --cov-report=term-missing tests/core tests/stages \
+	  tests/test_worker.py tests/test_worker_brakes.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,16 +1,17 @@
-"""The wiring: everything is built here, runs in one task group, and ends here."""
+"""The wiring: everything is built here, for the first life of the service and for each that a reload begins."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import grp
 import os
-import signal
 import socket
+import sys
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ from qavix_watch.api.client import Client
 from qavix_watch.api.transfers import TransferClient
 from qavix_watch.api.voices import VoiceBook
 from qavix_watch.config import is_local_service
-from qavix_watch.config.layout import absolute, rules_of
+from qavix_watch.config.changes import all_live, changed_keys
+from qavix_watch.config.layout import absolute, layout_of, marked_folders, rules_of
 from qavix_watch.core.ignore import rule_against
 from qavix_watch.core.layout import Layout, join
 from qavix_watch.core.rules import Rules, in_window
@@ -30,23 +32,30 @@ from qavix_watch.fs.disk import Disk
 from qavix_watch.fs.lock import hold
 from qavix_watch.fs.marker import HeldMarker, MarkedRoots
 from qavix_watch.fs.media import MediaReader
+from qavix_watch.fs.mountwatch import MountWatch
 from qavix_watch.fs.probe import ignore_sigio
 from qavix_watch.fs.watcher import Hint, Watcher
 from qavix_watch.places import held_markers, placed_layout
 from qavix_watch.ports import Ports
+from qavix_watch.process import Asked, Process
+from qavix_watch.serving import Service
 from qavix_watch.stages.drop import Intake
+from qavix_watch.stages.report import Report
 from qavix_watch.stages.sweep import sweep
 from qavix_watch.store.sqlite import Store
+from qavix_watch.supervision import Supervisor
 from qavix_watch.system import SystemChance, SystemClock, Threads, boot_id
+from qavix_watch.web.listening import open_socket
 from qavix_watch.worker import Worker, lanes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from qavix_watch.config import Settings
     from qavix_watch.core.secret import Secret
 
-STOP_SECONDS = 20.0
+OLDER_STATE = "the folders have seen more starts of the service than the state knows of (by {}): it is a backup, or took another's place"
+OLDER_STATE_HINT = "Nothing that it knows of is paid twice; what came later counts as new where it still lies in the inbox."
 
 
 def open_state(settings: Settings) -> Store:
@@ -70,111 +79,90 @@ def prepare_state(path: str) -> None:
         )
 
 
-@dataclass(slots=True)
-class Service:
-    """Everything that runs, built and connected."""
+def serve(settings: Settings, key: Secret | None, reread: Callable[[], tuple[Settings, Secret | None]]) -> None:
+    """Run the service in this process until it is told to stop. Errors: those of a start that cannot be.
 
-    settings: Settings
-    store: Store
-    client: Client
-    transfers: TransferClient
-    media: MediaReader
-    threads: Threads
-    worker: Worker
-    intake: Intake
-    watcher: Watcher | None
-    listening: socket.socket | None
-    log: Any
-
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until SIGTERM or SIGINT; `ready` is called once the state is open and the roots were scanned."""
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, ended.set)
-        async with asyncio.TaskGroup() as group:
-            helpers = [group.create_task(self._listen())] if self.listening is not None else []
-            await self.intake.load()
-            await self.intake.look({b"": True})
-            await self.store.transaction("ready", lambda tx: tx.house.ready())
-            helpers.append(group.create_task(self.intake.run()))
-            working = group.create_task(self.worker.run())
-            self.log.info("ready", inbox=self.worker.rules.layout.inbox, service=self.settings.api.base_url)
-            ready()
-            await ended.wait()
-            self.log.info("stopping")
-            self.worker.stop()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_SECONDS):
-                    await asyncio.shield(working)
-            for task in (*helpers, working):
-                task.cancel()
-
-    def watch_again(self, *, anew: bool) -> None:
-        """Watch what is not watched; `anew`: all of it, because an offline root is back and its folders are other inodes now."""
-        if self.watcher is not None and (anew or not self.watcher.is_watched(self.worker.rules.layout.inbox)):
-            if anew:
-                self.watcher.remove_root(self.worker.rules.layout.inbox)
-            self.watcher.add_root(self.worker.rules.layout.inbox)
-
-    async def _listen(self) -> None:
-        from qavix_watch.web.callback import Listener, receiver  # noqa: PLC0415 - heavy, and only where it is configured
-
-        assert self.listening is not None
-        listener = Listener(receiver(self._called_back))
-        try:
-            await listener.run_on(self.listening)
-        finally:
-            listener.should_exit = True
-
-    async def _called_back(self, job: int, token: str) -> bool:
-        known = await self.store.transaction("callback", lambda tx: tx.jobs.called_back(job, token, self.worker.now()))
-        self.worker.wake()
-        return known
-
-    async def close(self) -> None:
-        """Close what was opened."""
-        if self.watcher is not None:
-            self.watcher.stop()
-        await self.client.close()
-        self.media.close()
-        self.threads.close()
-        self.transfers.close()
-
-
-def serve(settings: Settings, key: Secret | None, ready: Callable[[], None] = lambda: None) -> None:
-    """Run the service in this process until it is told to stop. Errors: those of a start that cannot be."""
-    log = structlog.get_logger()
+    `reread` gives the configuration and the key anew, for a reload.
+    """
+    supervisor = Supervisor(os.environ, os.getpid())
     ignore_sigio()
+    if supervisor.watchdog_seconds is not None:
+        faulthandler.enable()  # a hang ends with SIGABRT: the log shows where it hung, by names of functions alone
     prepare_state(settings.state.path)
     with hold(os.fsencode(os.path.abspath(settings.state.path)) + b".lock"):
-        store = open_state(settings)
-        try:
-            with held_markers(settings, store.id) as places:
-                for key_name in settings.without_effect:
-                    log.warning("this version does not act on a key of the configuration yet", key=key_name)
-                asyncio.run(_run(settings, key, store, places, log, ready))
-        finally:
-            store.now("stopped", lambda tx: tx.house.stopped())
-            store.close()
+        process = Process(living, lambda: Asked(*reread()), adopt, supervisor, structlog.get_logger())
+        asyncio.run(_serve(process, Asked(settings, key)))
 
 
-async def _run(
-    settings: Settings, key: Secret | None, store: Store, places: Mapping[bytes, HeldMarker], log: Any, ready: Callable[[], None]
-) -> None:
-    service = build(settings, key, store, places, log)
+async def _serve(process: Process, asked: Asked) -> None:
+    if not await process.run(asked):
+        structlog.get_logger().warning("ended before everything had", why="an answer or a disk did not come back in time; it is done again")
+        os._exit(0)  # threads that hang would hold the process back, and systemd would have to kill it
+
+
+@contextlib.asynccontextmanager
+async def living(settings: Settings, key: Secret | None) -> AsyncIterator[Service]:
+    """A service for one life, built and closed. Whoever asks for it holds the lock of the state."""
+    log = structlog.get_logger()
+    store = open_state(settings)
     try:
-        await service.run(ready)
+        with held_markers(settings, store.id) as places:
+            for key_name in settings.without_effect:
+                log.warning("this version does not act on a key of the configuration yet", key=key_name)
+            service = build(settings, key, store, places, log)
+            try:
+                yield service
+            finally:
+                await service.close()
     finally:
-        await service.close()
+        store.now("stopped", lambda tx: tx.house.stopped())
+        store.close()
+
+
+async def adopt(service: Service, asked: Asked) -> bool:
+    """Put another configuration in force; True where the service has to be built anew for it. What cannot be is refused.
+
+    Errors: ConfigError, and RootOffline where folders are to change while one is away.
+    """
+    settings, key = asked
+    old = service.settings
+    if settings.state.path != old.state.path:
+        raise ConfigError(
+            f"`state.path` in {settings.source or 'the environment'} is another now, and a running service keeps its state",
+            hint="Restart the service for it, or put the old path back and reload again. Until then the old configuration holds.",
+        )
+    keys = changed_keys(old, settings)
+    if key is not None:
+        logs.protect(key)
+    if again := not all_live(keys):
+        _refuse_what_cannot_be(service, settings)
+    else:
+        layout = replace(layout_of(settings), place=service.worker.rules.layout.place)
+        await service.go_by(settings, key, rules_of(settings, layout))
+    logs.configure(settings.log.level, settings.log.format, sys.stderr)
+    service.log.info("reloaded", keys=keys, way="the service begins anew" if again else "what is in hand goes on")
+    return again
+
+
+def _refuse_what_cannot_be(service: Service, settings: Settings) -> None:
+    """Find out what would be in the way of a new life, while the old one can still go on."""
+    service.worker.ports.roots.check()
+    _group_id(settings.deliver.group)
+    with held_markers(settings, service.store.id, but=marked_folders(service.settings)):
+        pass
+    if service.listening is None or settings.callback.listen != service.settings.callback.listen:
+        listening = _listening(settings)
+        if listening is not None:
+            listening.close()
 
 
 def build(settings: Settings, key: Secret | None, store: Store, places: Mapping[bytes, HeldMarker], log: Any) -> Service:
-    """Build everything and connect it."""
+    """Build everything and connect it. Without `places` nothing in the watched folders is touched: only submitted files are worked on."""
     layout = placed_layout(settings)
-    disk = Disk(mode=settings.deliver.mode, group=_group_id(settings.deliver.group))
-    for folder in (layout.inbox, layout.outbox, layout.archive, layout.failed):
-        disk.make_folder(folder)
+    roots = MarkedRoots({folder: held.marker.id for folder, held in places.items()}, store.id, places)
+    disk = Disk(mode=settings.deliver.mode, group=_group_id(settings.deliver.group), guard=roots.check)
+    for folder in (layout.inbox, layout.outbox, layout.archive, layout.failed) if places else ():
+        disk.make_folder(folder, layout.like_whom(folder))
     rules = rules_of(settings, layout)
     clock = SystemClock(lambda off: store.now("clock", lambda tx: tx.work.shift(off)))
     if key is not None:
@@ -189,20 +177,23 @@ def build(settings: Settings, key: Secret | None, store: Store, places: Mapping[
         rate=settings.upload.rate,
     )
     media, threads = MediaReader(), Threads()
-    roots = MarkedRoots({folder: held.marker.id for folder, held in places.items()}, store.id)
     ports = Ports(clock, SystemChance(), disk, media, client, VoiceBook(client, time.monotonic), transfers, roots, store, threads)
     _begin(settings, store, ports, rules, places)
     worker = Worker(
         ports, rules, owner=f"{socket.gethostname()}:{uuid.uuid4().hex}", lanes=lanes(settings.upload.parallel),
-        free=lambda what: disk.space(_disk_of(what, settings, layout)).free_bytes,
+        free=lambda what: disk.space(_disk_of(what, settings, layout)).for_a_file,
         log=lambda level, event, **values: getattr(log, level)(event, **values),
-        window_open=lambda: in_window(_minute(), rules.window_minutes),
+        window_open=lambda: in_window(_minute(), worker.rules.window_minutes),
     )
-    intake = Intake(ports, rules, wake=worker.wake)
-    worker.root_lost, worker.put_away = intake.root_lost, intake.put_away
-    service = Service(settings, store, client, transfers, media, threads, worker, intake, None, _listening(settings), log)
-    if settings.watch.mode != "poll":
-        service.watcher = _watcher(service, store, clock, rules)
+    intake = Intake(ports, rules, wake=worker.wake, log=worker.log)
+    worker.root_lost, worker.put_away, worker.questioned = intake.root_lost, intake.put_away, intake.questioned
+    listening = _listening(settings) if places else None
+    service = Service(settings, store, client, transfers, media, threads, worker, intake, None, listening, log)
+    service.report = Report(ports, rules, worker.log) if places else None
+    if places and settings.watch.mode != "poll":
+        service.watcher = _watcher(service, store, clock)
+    if places:
+        service.mounts = _mount_watch(places, intake)
     intake.before_scans(lambda anew: service.watch_again(anew=anew))
     return service
 
@@ -211,15 +202,19 @@ def _begin(settings: Settings, store: Store, ports: Ports, rules: Rules, places:
     """What a start does before anything runs: leases of the dead end, their temporary files go."""
     now = ports.clock.now()
 
-    def begin(tx: Any) -> tuple[set[bytes], set[int]]:
+    def begin(tx: Any) -> tuple[set[bytes], set[int], int]:
         same_boot = tx.house.started(os.getpid(), socket.gethostname(), boot_id(), settings.source or "", now)
-        for folder, held in places.items():
-            tx.house.place(held.marker.id, folder, held.marker.starts)
+        unknown = [tx.house.place(held.marker.id, folder, held.marker.starts + 1) for folder, held in places.items()]
         tx.work.rescue(now, rules.longest_retry_seconds)
-        return tx.jobs.staged(), tx.jobs.fetching() if same_boot else set()
+        return tx.jobs.staged(), tx.jobs.fetching() if same_boot else set(), max(unknown, default=0)
 
-    staged, fetching = store.now("start", begin)
-    sweep(ports.files, rules.layout, {join(rules.layout.outbox, path) for path in staged}, fetching)
+    staged, fetching, unknown = store.now("start", begin)
+    for held in places.values():  # after the state knows of it: a start that ends in between shall not make the state look old
+        held.count_start()
+    if unknown:
+        structlog.get_logger().warning("an older state was found", why=OLDER_STATE.format(unknown), hint=OLDER_STATE_HINT)
+    if places:
+        sweep(ports.files, rules.layout, {join(rules.layout.outbox, path) for path in staged}, fetching)
 
 
 def _group_id(group: str | int | None) -> int | None:
@@ -233,7 +228,8 @@ def _group_id(group: str | int | None) -> int | None:
 
 
 def _disk_of(what: str, settings: Settings, layout: Layout) -> bytes:
-    return {"results": layout.outbox, "archive": layout.archive}.get(what, absolute(os.path.dirname(os.path.abspath(settings.state.path))))
+    folders = {"results": layout.outbox, "archive": layout.archive, "failed": layout.failed}
+    return folders.get(what, absolute(os.path.dirname(os.path.abspath(settings.state.path))))
 
 
 def _minute() -> int:
@@ -241,7 +237,7 @@ def _minute() -> int:
     return local.hour * 60 + local.minute
 
 
-def _watcher(service: Service, store: Store, clock: SystemClock, rules: Rules) -> Watcher:
+def _watcher(service: Service, store: Store, clock: SystemClock) -> Watcher:
     loop = asyncio.get_running_loop()
     intake = service.intake
 
@@ -254,7 +250,17 @@ def _watcher(service: Service, store: Store, clock: SystemClock, rules: Rules) -
         service.log.warning("watching is limited", why=text)
         store.now("trouble", lambda tx: tx.house.trouble("watch", text, clock.now()))
 
-    return Watcher(told, trouble, lambda name: rule_against(name, is_dir=True, patterns=rules.ignore) is not None)
+    return Watcher(told, trouble, lambda name: rule_against(name, is_dir=True, patterns=service.worker.rules.ignore) is not None)
+
+
+def _mount_watch(places: Mapping[bytes, HeldMarker], intake: Intake) -> MountWatch:
+    loop = asyncio.get_running_loop()
+
+    def changed() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended before the thread
+            loop.call_soon_threadsafe(intake.root_lost)
+
+    return MountWatch(places, changed)
 
 
 def _listening(settings: Settings) -> socket.socket | None:
@@ -262,17 +268,6 @@ def _listening(settings: Settings) -> socket.socket | None:
     address = settings.callback.listen
     if settings.callback.public_url is None:
         return None
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    # The protocol is said, or asyncio leaves Nagle on and each answer takes 40 ms.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((address.host, address.port))
-    except OSError as error:
-        listening.close()
-        raise ConfigError(
-            f"callback.listen: {address} cannot be listened on: {error.strerror}", hint="Stop what uses it, or choose another port."
-        ) from error
-    return listening
+    return open_socket(address.host, address.port)
 
 

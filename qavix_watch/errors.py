@@ -30,6 +30,7 @@
     │   ├── LinkExpired              a result URL is no longer good; ask Get Task for a new one
     │   ├── ResultBroken             a result that is not what it should be (length, kind, size)
     │   └── Stopped                  told to stop between two chunks
+    ├── CommandRefused               what a person's command asks for cannot be done
     └── StoreError                   the state
         ├── Fenced                   somebody else has taken this work over, or its state moved on
         ├── StateLocked              another service runs on this state
@@ -212,6 +213,10 @@ class ResultBroken(TransferError):
 
 class Stopped(TransferError):
     """The transfer was told to stop between two chunks."""
+
+
+class CommandRefused(QavixWatchError):
+    """What a person's command asks for cannot be done: there is no such job, or it is not in a state for that."""
 
 
 class StoreError(QavixWatchError):

@@ -1,7 +1,7 @@
 """The log: structlog for ourselves, the libraries' logging through the same door, no secret through either.
 
-A terminal gets lines to read, anything else one JSON object a line. What is known to be secret is masked, URLs lose their
-queries (that is where signatures are), and no text can begin a line of its own.
+A terminal gets lines to read, systemd's journal entries with fields, anything else one JSON object a line. What is known to be
+secret is masked, URLs lose their queries (that is where signatures are), and no text can begin a line of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import structlog
 from structlog.dev import Column, ConsoleRenderer, KeyValueColumnFormatter, LogLevelColumnFormatter
 
 from qavix_watch.core.secret import MASK, Secret
+from qavix_watch.journal import PRIORITIES, Journal, entry, field_name, is_journal
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
@@ -47,6 +48,7 @@ KEYS: Mapping[str, str] = {
     "inbox": "the folder that people drop into",
     "job": "id of a job",
     "key": "dotted key of the configuration; never the API key",
+    "keys": "several of them",
     "new": "the state that it is in now",
     "old": "the state that it was in",
     "operation": "operationId of an API call",
@@ -61,6 +63,7 @@ KEYS: Mapping[str, str] = {
     "target": "the path that something goes to",
     "task_id": "the service's name of a task",
     "version": "of this program",
+    "way": "how it is done",
     "why": "the reason, in a sentence",
 }
 """One set of key names for the whole program, and what each means."""
@@ -187,12 +190,19 @@ class LogHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
+        self._in_journal = is_journal(stream, os.environ)
         self.addFilter(lambda record: record.levelno >= _QUIET or _is_ours(record.name))
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, in letters that the stream's encoding has."""
         encoding = getattr(self.stream, "encoding", None) or "utf-8"
-        return super().format(record).encode(encoding, "backslashreplace").decode(encoding)
+        text = super().format(record).encode(encoding, "backslashreplace").decode(encoding)
+        return self._with_priority(record, text) if self._in_journal else text
+
+    def _with_priority(self, record: logging.LogRecord, text: str) -> str:
+        """Each line begins with its priority, which the journal takes off again (sd-daemon(3))."""
+        mark = f"<{PRIORITIES.get(record.levelname.lower(), 6)}>"
+        return mark + text.replace("\n", f"\n{mark}")
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say that a record was lost, without its arguments: logging would print them as they are."""
@@ -200,6 +210,41 @@ class LogHandler(logging.StreamHandler[TextIO]):
         instead = logging.LogRecord(OURS, logging.ERROR, __file__, 0, "a message of %s was lost (%s)", (record.name, problem), None)
         with contextlib.suppress(OSError, ValueError):  # the stream itself is gone: there is nobody left to tell
             self.stream.write(self.format(instead) + self.terminator)
+
+
+class JournalHandler(LogHandler):
+    """Writes to systemd's journal, each record one entry with its fields; to the stream where that does not work."""
+
+    def __init__(self, stream: TextIO, journal: Journal) -> None:
+        super().__init__(stream)
+        self._journal = journal
+        self._entry = b""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand the record over. The handler's lock is held meanwhile."""
+        try:
+            self.format(record)
+            self._journal.send(self._entry)
+        except OSError:
+            super().emit(record)
+        except Exception:  # noqa: BLE001 - a record that cannot be written ends nothing; handleError says that it was lost
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Close the way to the journal."""
+        self._journal.close()
+        super().close()
+
+    def render(self, _logger: WrappedLogger, _name: str, event: EventDict) -> str:
+        """The message as people read it; beside it, for the journal, the entry with every key as a field of its own."""
+        level, logger = str(event.pop("level", "info")), str(event.pop("logger", ""))
+        event.pop("time", None)  # the journal has its own
+        long = [str(event.pop(key)) for key in ("exception", "stack") if key in event]
+        words = [str(event.pop("event", "")), *(f"{key}={_in_line(value)}" for key, value in event.items())]
+        message = "\n".join([" ".join(words), *long])
+        fields = {field_name(key): value if isinstance(value, str) else json.dumps(value) for key, value in event.items()}
+        self._entry = entry(level, message, {**fields, "QAVIX_LOGGER": logger})
+        return message
 
 
 def _is_ours(name: str) -> bool:
@@ -210,7 +255,7 @@ def configure(level: str, format: str, stream: TextIO) -> None:  # noqa: A002 - 
     """Send everything that is logged in this process to `stream`. May be called again.
 
     `level`: debug, info, warning or error, for our own events. `format`: console, json, or auto, which is console where
-    `stream` is a terminal.
+    `stream` is a terminal, and entries with fields where it goes to systemd's journal.
     """
     console = format == "console" or (format == "auto" and stream.isatty())
     stamp = structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S" if console else "iso", utc=not console, key="time")
@@ -223,7 +268,11 @@ def configure(level: str, format: str, stream: TextIO) -> None:  # noqa: A002 - 
         structlog.processors.ExceptionRenderer(),
     ]
     _route_structlog(both)
-    _route_stdlib(_handler(both, _console(stream) if console else _json, stream), level)
+    if format == "auto" and is_journal(stream, os.environ):
+        handler = JournalHandler(stream, Journal())
+        _route_stdlib(_formatting(handler, both, handler.render), level)
+    else:
+        _route_stdlib(_formatting(LogHandler(stream), both, _console(stream) if console else _json), level)
 
 
 def _route_structlog(processors: Iterable[Processor]) -> None:
@@ -239,8 +288,7 @@ def _route_structlog(processors: Iterable[Processor]) -> None:
     )
 
 
-def _handler(foreign: list[Processor], renderer: Processor, stream: TextIO) -> LogHandler:
-    handler = LogHandler(stream)
+def _formatting(handler: LogHandler, foreign: list[Processor], renderer: Processor) -> LogHandler:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=foreign,
@@ -254,6 +302,7 @@ def _route_stdlib(handler: LogHandler, level: str) -> None:
     root = logging.getLogger()
     for old in [other for other in root.handlers if isinstance(other, LogHandler)]:
         root.removeHandler(old)
+        old.close()
     root.addHandler(handler)
     root.setLevel(_QUIET)
     logging.getLogger(OURS).setLevel(level.upper())

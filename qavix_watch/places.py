@@ -11,7 +11,7 @@ from qavix_watch.errors import ConfigError, FileError, FileGone
 from qavix_watch.fs.marker import MARKER_NAME, HeldMarker, hold_marker, read_marker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from qavix_watch.config import Settings
     from qavix_watch.core.layout import Layout
@@ -33,11 +33,13 @@ def placed_layout(settings: Settings) -> Layout:
 
 
 @contextlib.contextmanager
-def held_markers(settings: Settings, owner: str) -> Iterator[dict[bytes, HeldMarker]]:
-    """Lock the marker of each configured folder. ConfigError where one has none, or one of another state."""
+def held_markers(settings: Settings, owner: str, but: Collection[bytes] = ()) -> Iterator[dict[bytes, HeldMarker]]:
+    """Lock the marker of each configured folder, but of those named. ConfigError where one has none, or one of another state."""
     with contextlib.ExitStack() as stack:
         held: dict[bytes, HeldMarker] = {}
         for folder in marked_folders(settings):
+            if folder in but:
+                continue
             shown = os.fsdecode(folder)
             try:
                 marker = stack.enter_context(hold_marker(folder))
@@ -51,6 +53,5 @@ def held_markers(settings: Settings, owner: str) -> Iterator[dict[bytes, HeldMar
                     f"{shown} belongs to another state ({marker.marker.owner_name or marker.marker.owner})",
                     hint=f"Run `qavix-watch init {shown}` to let it belong to this one.",
                 )
-            marker.count_start()
             held[folder] = marker
         yield held

@@ -38,7 +38,7 @@ class SystemClock:
 
     def local(self, at: float) -> datetime:
         """A moment in the host's time zone."""
-        return datetime.fromtimestamp(at).astimezone()
+        return local_time(at)
 
     def set_right(self, date: float) -> None:
         """The service says that it is `date`. Only the first time counts: its Date has a second's grain, and jitters."""
@@ -50,6 +50,11 @@ class SystemClock:
             self._start += off
             if self._corrected is not None:
                 self._corrected(off)
+
+
+def local_time(at: float) -> datetime:
+    """A moment (seconds since 1970) in the host's time zone."""
+    return datetime.fromtimestamp(at).astimezone()
 
 
 class SystemChance:

@@ -13,11 +13,13 @@ ALLOWED = {
     "errors": set(),
     "core": {"errors"},
     "config": {"core", "errors"},
-    "logs": {"core", "errors"},
+    "journal": set(),
+    "logs": {"core", "errors", "journal"},
     "demo": set(),
     "ports": {"core", "errors"},
     "system": {"core", "errors"},
     "places": {"core", "config", "fs", "errors"},
+    "waking": set(),
     "fs": {"core", "errors"},
     "api": {"core", "errors"},
     "store": {"core", "errors"},
@@ -26,7 +28,11 @@ ALLOWED = {
     "web": {"core", "store", "errors"},
     "sandbox": set(),
 }
+ALLOWED["supervision"] = set()
+ALLOWED["serving"] = set(ALLOWED) - {"sandbox", "supervision"}
+ALLOWED["process"] = {"serving", "supervision", "config", "core", "errors"}
 ALLOWED["app"] = set(ALLOWED) - {"sandbox"}
+ALLOWED["errand"] = ALLOWED["app"] | {"app"}
 ALLOWED["cli"] = set(ALLOWED) | {"app"}
 
 BANNED_IN_STAGES = {

@@ -3,7 +3,7 @@
 Conventions. A ```console block is a terminal: `$ ` lines are typed, what follows one is what it shows, where `…` stands for anything
 (alone on a line, for any number of lines) and /home/you for the home. Spaces and rules count once, however long. A block after
 `<!-- goes on until Ctrl-C -->` stays open. All blocks together are one story on one machine, with a sandbox for the service.
-A ```sh block needs the network and is only looked at.
+A ```sh block needs the network and is only looked at, or a systemd, on which tests/acceptance/test_systemd.py types it.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from qavix_watch.core.tasks import JOB_WORDS, KEYS, TaskType
 from qavix_watch.core.words import Words
 from qavix_watch.demo import media
 from qavix_watch.sandbox import SandboxOptions, running
+from tests.support.readme import TYPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,7 +189,13 @@ def test_every_terminal_of_the_readme_shows_what_it_says(tmp_path):
 def test_what_is_only_looked_at_is_shell(block):
     assert subprocess.run(["bash", "-n"], input=block.body, text=True, check=False).returncode == 0
     for line in block.body.splitlines():
-        assert re.match(r"make |python3 -m venv |~/\S+/bin/pip install \.$|export PATH=", line), f"nobody has tried {line}"
+        known = re.match(r"make |(sudo )?python3 -m venv |(sudo )?[~/]\S+/bin/pip install \.$|export PATH=", line)
+        assert known or block.body.startswith(tuple(TYPED.values())), f"nobody has tried {line}"
+
+
+def test_what_is_said_to_be_typed_on_a_systemd_is():
+    test = (PROJECT / "tests/acceptance/test_systemd.py").read_text(encoding="utf-8")
+    assert [name for name in TYPED if f'block("{name}")' not in test] == []
 
 
 def test_every_block_is_of_a_kind_that_is_tested():

@@ -21,10 +21,12 @@ from qavix_watch.errors import (
     MediaError,
     NoSpace,
     NotFound,
+    PermissionRefused,
     RateLimited,
     ServiceFailed,
     Stopped,
     StoreError,
+    UnexpectedAnswer,
     Unreachable,
 )
 from qavix_watch.sandbox import SandboxOptions, running
@@ -293,7 +295,13 @@ def api(kind: type[Any], status: int = 400) -> Any:
         (MediaError("the reader died"), Hold, ""),
         (FileUnreadable("no right"), Later, ""),
         (FileChanged("it changed"), Later, ""),
-        (api(NotFound, 404), Retry, ""),
+        (NotFound("no such task", operation="get_task", status=404, type="not_found"), Retry, ""),
+        (api(NotFound, 404), Brake, "api"),
+        (NotFound("no such path", operation="list_tasks", status=404, type="not_found"), Brake, "api"),
+        (UnexpectedAnswer("not allowed", operation="get_task", status=405), Brake, "api"),
+        (UnexpectedAnswer("no envelope", operation="pricing", status=200), Brake, "api"),
+        (PermissionRefused("you may only read", operation="get_upload_url", status=403), Brake, "api"),
+        (PermissionRefused("you may not ask", operation="get_balance", status=403), Brake, "auth"),
         (api(InvalidRequest, 400), Retry, ""),
         (StoreError("locked"), Retry, ""),
     ],
@@ -400,17 +408,25 @@ def test_a_brake_that_keeps_coming_back_pauses_longer_until_something_works(orde
     assert ordered.one("SELECT count FROM brakes") == 0
 
 
+SUBMIT = {"submit", "submit approved"}
+API = {"order", "upload", "account", "follow", "look"} | SUBMIT
+
+
 @pytest.mark.parametrize(
     ("name", "scope", "stopped"),
     [
-        ("credits", "", {"submit"}),
-        ("rate", "", {"order", "upload", "submit", "account", "follow", "look"}),
-        ("auth", "", {"order", "upload", "submit", "account", "follow", "look"}),
-        ("offline", "", {"order", "upload", "submit", "account", "follow", "look", "fetch"}),
+        ("credits", "", SUBMIT),
+        ("account", "", SUBMIT),
+        ("budget", "day", {"submit"}),
+        ("paused", "", {"settle", "fingerprint", "order", "prepare", "upload"} | SUBMIT),
+        ("rate", "", API),
+        ("auth", "", API),
+        ("offline", "", API | {"fetch"}),
         ("disk", "results", {"fetch", "deliver"}),
         ("disk", "archive", {"archive"}),
-        ("disk", "state", {lane.name for lane in lanes()}),
-        ("root", "place", {"settle", "fingerprint", "order", "upload", "submit", "fetch", "deliver", "archive"}),
+        ("disk", "failed", {"put into failed"}),
+        ("disk", "state", {lane.name for lane in lanes()} - {"steer"}),
+        ("root", "place", {"settle", "fingerprint", "order", "upload", "fetch", "deliver", "archive", "put into failed"} | SUBMIT),
         ("window", "", {"upload"}),
     ],
 )
@@ -452,12 +468,12 @@ def pulled(world: World, name: str, scope: str = "") -> None:
     world.act(lambda tx: tx.brakes.pull(name, scope, "because", "", now - 10, now - 1))
 
 
-@pytest.mark.parametrize("name", ["auth", "offline", "rate", "credits"])
+@pytest.mark.parametrize("name", ["auth", "offline", "rate"])
 def test_a_brake_lets_go_by_itself(world: World, name: str) -> None:
     pulled(world, name)
 
     async def wait() -> None:
-        await until(lambda: not brakes(world))
+        await until(lambda: world.log.of("brake off"))  # which is written when the state has it
 
     working(world, wait)
     assert events(world, f"brake {name}") == [("off", "on"), ("on", "off")]
@@ -670,13 +686,34 @@ def test_a_look_at_a_brake_that_cannot_be_written_is_told_and_repeated(world: Wo
             return await store.transaction(name, act)
 
     world.with_ports(store=Failing())
-    pulled(world, "credits")
+    pulled(world, "rate")
 
     async def wait() -> None:
         await until(lambda: not brakes(world))
 
     working(world, wait)
     assert world.log.of("the state could not be written")
+
+
+def test_a_look_at_a_brake_that_meets_a_defect_of_ours_is_told_and_does_not_spin(world: World) -> None:
+    looked: list[str] = []
+
+    def free(disk: str) -> int:
+        looked.append(disk)
+        if len(looked) == 1:
+            raise ValueError("a defect")
+        return world.free_bytes
+
+    world.worker = world.new_worker(free=free)
+    pulled(world, "disk", "results")
+    pulled(world, "rate")
+
+    async def wait() -> None:
+        await until(lambda: not brakes(world))
+
+    working(world, wait)
+    assert world.log.of("unexpected error")
+    assert len(looked) == 2
 
 
 def test_a_root_that_work_finds_offline_is_looked_at_at_once(dropped: World) -> None:
@@ -772,3 +809,30 @@ def test_the_deliveries_of_one_job_are_not_kept_waiting_by_one_that_waits(world:
     assert world.claim("deliver") is not None
 
 
+
+
+def test_an_original_that_cannot_be_put_away_is_told_once_stands_in_the_status_and_goes_when_it_can(dropped: World) -> None:
+    """A file lies where the archive's folder should be."""
+    dropped.rules = replace(dropped.rules, poll_min_seconds=0.05, poll_max_seconds=0.1)
+    dropped.worker = dropped.new_worker()
+    in_the_way = dropped.root / "archive" / ORDER
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.write_text("in the way")
+
+    def waiting() -> list[str]:
+        status = dropped.act(lambda tx: tx.view(dropped.rules.layout)).status()
+        return [one["why"] for one in status["waiting_for"]]
+
+    async def wait() -> None:
+        await until(waiting, 30)
+        dropped.clock.ahead += 11
+        dropped.worker.wake()
+        await until(lambda: row(dropped)["tries"] > 1)
+        in_the_way.unlink()
+        dropped.clock.ahead += 11
+        dropped.worker.wake()
+        await until(lambda: dropped.state() == "archived", 30)
+
+    working(dropped, wait)
+    assert len([line for line in dropped.log.of("archive") if line[0] == "warning"]) == 1
+    assert dropped.files() == [f"{ORDER}/clip.es.mp4"]

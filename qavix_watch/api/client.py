@@ -82,6 +82,10 @@ class Client:
         """Use another key from the next call on; None is no key."""
         self._key = key
 
+    def set_paths(self, paths: Mapping[str, str]) -> None:
+        """Use other paths from the next call on: those that differ from the built-in ones, by operationId."""
+        self._endpoints = endpoints(paths)
+
     async def close(self) -> None:
         """Close all connections; calls after it are Unreachable."""
         self._closed = True
@@ -126,7 +130,7 @@ class Client:
     async def voice_clone(self, audio_url: str, name: str) -> Voice:
         """Voice Clone; it answers when the voice is ready."""
         body = {"audio_url": audio_url, "name": name}
-        return await self._read("voice_clone", lambda answer: wire.voice(answer.data, name), body=body)
+        return await self._read("voice_clone", lambda answer: wire.voice(answer.data, name, answer.usage), body=body)
 
     async def list_voices(self, language: str | None = None, gender: str | None = None) -> tuple[Voice, ...]:
         """List Voices."""
@@ -145,6 +149,16 @@ class Client:
     async def refresh_url(self, file_id: str) -> FileLink:
         """Refresh URL."""
         return await self._link("refresh_url", file_id)
+
+    async def send_empty(self, operation: str) -> None:
+        """POST an empty object to an operation: a request that names no input, so that it can only be refused, and costs nothing.
+
+        Raises the refusal: InvalidRequest where the path is right (reference, "Error Types": missing fields). Returns where it was
+        answered with success, which no operation of the service does.
+        """
+        if self._endpoints[operation].method != "POST":
+            raise ValueError(f"{operation} takes no body")
+        await self._read(operation, lambda _: None, body={})
 
     async def _link(self, operation: str, file_id: str) -> FileLink:
         return await self._read(

@@ -120,6 +120,7 @@ def created(data: object, usage: Fields) -> CreatedTask:
         status=_lower(row, "status"),
         estimated_credits=whole(row.get("estimated_credits")),
         credits_used=whole(usage.get("credits_used")),
+        credits_remaining=whole(usage.get("credits_remaining")),
     )
 
 
@@ -128,8 +129,8 @@ def voices(data: object) -> tuple[Voice, ...]:
     return _each(data, "data", voice)
 
 
-def voice(data: object, asked: str | None = None) -> Voice:
-    """A row of List Voices, and Voice Clone, where `asked` is the name that it was given."""
+def voice(data: object, asked: str | None = None, usage: Fields | None = None) -> Voice:
+    """A row of List Voices, and Voice Clone, where `asked` is the name that it was given and `usage` the envelope's own."""
     row = fields(data, "data")
     return Voice(
         voice_id=required(identifier(row.get("voice_id")), "voice_id"),
@@ -140,6 +141,8 @@ def voice(data: object, asked: str | None = None) -> Voice:
         age_range=word(row.get("age_range")),
         preview_url=_harmless_url(row, "preview_url"),
         type=word(row.get("type")),
+        credits_used=whole((usage or {}).get("credits_used")),
+        credits_remaining=whole((usage or {}).get("credits_remaining")),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from qavix_watch.core.money import in_words
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -64,5 +66,4 @@ def money(amount: float | None) -> str:
     """Credits: `1 credit`, `1,234 credits`; a dash for what is not known."""
     if amount is None:
         return "–"
-    number = f"{amount:,.2f}".rstrip("0").rstrip(".")
-    return f"{number} {'credit' if number == '1' else 'credits'}"
+    return in_words(amount)

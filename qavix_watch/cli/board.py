@@ -28,12 +28,12 @@ STYLES = {"held": "yellow", "failed": "red", "done": "green", "processing": "cya
 
 _STOPS = {
     "auth": "all work with the service stands still: the API key",
-    "api": "one kind of request stands still: the service refuses it",
+    "api": "one kind of request stands still: the service does not answer it as it should",
     "credits": "nothing is submitted: credits",
     "budget": "nothing is submitted: the budget",
     "rate": "the service is asked more slowly",
     "offline": "work over the network stands still: no answer",
-    "disk": "work stands still: the disk",
+    "disk": "work that needs a disk stands still: the disk is full",
     "account": "nothing is submitted: the account",
     "paused": "no new work is begun: paused",
     "root": "work in a watched folder stands still: the folder is away",
@@ -47,9 +47,10 @@ def board(status: Row, now: float) -> RenderableType:
         _facts(status, now),
         _list("Stands still", status["brakes"], lambda brake: _brake(brake, now), "yellow"),
         _list("Troubles", status["troubles"], lambda trouble: [plain(f"{trouble['text']} ({amounts.ago(trouble['at'], now)})")], "yellow"),
+        _list("Waiting for you", status.get("batches", []), _batch, "yellow"),
         _folders(status["folders"]),
         _in_hand(status, now),
-        _list("Waiting", status["waiting_for"], _waiting),
+        _list("Waiting", _alone(status), _waiting),
     ]
     return Group(*_spaced([part for part in parts if part is not None]))
 
@@ -74,9 +75,29 @@ def _facts(status: Row, now: float) -> RenderableType:
     if status.get("uploads"):
         table.add_row("Uploads", _uploads(status["uploads"]))
     table.add_row("Jobs", _counts(status["counts"]))
+    if status.get("balance") or status.get("budget"):
+        table.add_row("Credits", plain(_credits(status, now)))
     if not status.get("state_exists", True):
         table.add_row("", plain(NO_STATE))
     return table
+
+
+def _credits(status: Row, now: float) -> str:
+    """What remains, and what was used or set aside today and this month, with the limits that are set."""
+    balance, budget = status.get("balance"), status.get("budget")
+    said = [] if not balance else [f"{amounts.money(balance['credits_remaining'])} remained {amounts.ago(balance['at'], now)}"]
+    if budget:
+        spans = (("spent_today", "today", "per_day"), ("spent_this_month", "this month", "per_month"))
+        said += [f"{amounts.money(budget[spent])} {when}{_of(budget[limit])}" for spent, when, limit in spans]
+    return ", ".join(said)
+
+
+def _of(limit: float | None) -> str:
+    return "" if limit is None else f" of {amounts.money(limit)}"
+
+
+def _batch(batch: Row) -> list[Text]:
+    return [plain(batch["order"], "bold"), plain(batch["said"])]
 
 
 def _uploads(uploads: Row) -> Text:
@@ -121,15 +142,48 @@ def _more(rows: int) -> list[Text]:
     return [Text(f"    … and {rows - MOST_LINES} more", "dim")] if rows > MOST_LINES else []
 
 
+_OF_DISK = {
+    "results": "results are not fetched: their disk is full",
+    "archive": "originals are not put into the archive: its disk is full",
+    "failed": "originals are not put into the folder failed: its disk is full",
+    "state": "all work stands still: the disk of the state is full",
+}
+
+
+def stands_still(name: str, scope: str) -> str:
+    """What a brake stops, in a few words."""
+    if name == "disk" and scope in _OF_DISK:
+        return _OF_DISK[scope]
+    about = f" ({scope})" if scope and name != "root" else ""
+    return _STOPS.get(name, f"work stands still: {name}") + about
+
+
 def _brake(brake: Row, now: float) -> list[Text]:
-    what = _STOPS.get(brake["name"], f"work stands still: {brake['name']}")
-    scope = f" ({brake['scope']})" if brake["scope"] and brake["name"] != "root" else ""
-    lines = [plain(f"{what}{scope}, since {amounts.moment(brake['since'], now=now)}", "bold"), plain(brake["why"])]
-    return [*lines, *([plain(f"→ {brake['hint']}")] if brake["hint"] else [])]
+    since = f"{stands_still(brake['name'], brake['scope'])}, since {amounts.moment(brake['since'], now=now)}"
+    lines = [plain(since, "bold"), plain(brake["why"]), *([plain(f"→ {brake['hint']}")] if brake["hint"] else [])]
+    return [*lines, *([plain(f"  {ahead}", "dim")] if (ahead := _next_look(brake, now)) else [])]
+
+
+def _next_look(brake: Row, now: float) -> str:
+    """When the brake is looked at next, where nothing but time is waited for."""
+    if brake["name"] in {"root", "paused"}:
+        return ""
+    if brake.get("probing"):
+        return "the next piece of this work tries whether it can go on"
+    return f"it is tried again in {amounts.duration(brake['until'] - now)}" if brake["until"] > now else ""
+
+
+def _alone(status: Row) -> list[Row]:
+    """What waits for reasons of its own: the files of a batch are told once, as one, by the batch."""
+    told = {batch["said"] for batch in status.get("batches", [])}
+    return [row for row in status["waiting_for"] if row["why"] not in told]
 
 
 def _waiting(row: Row) -> list[Text]:
-    return [plain(f"{short(row['path'])}: {row['why']}")]
+    lines = [plain(f"{short(row['path'])}: {row['why']}")]
+    if row.get("state") == "held" and "qavix-watch " not in row["why"]:
+        lines.append(plain(f"→ `qavix-watch approve {row['id']}` lets it go on"))
+    return lines
 
 
 def short(path: str) -> str:

@@ -59,7 +59,7 @@ def demo(
     directory: Annotated[
         str | None, typer.Option("--dir", metavar="DIR", help="Where to work (default: a new folder qavix-watch-demo here).")
     ] = None,
-    speed: Annotated[float, typer.Option("--speed", min=0.1, help="How many times faster than real the sandbox works.")] = 4.0,
+    speed: Annotated[float, typer.Option("--speed", min=0.1, metavar="N", help="How many times faster than real the sandbox works.")] = 4.0,
     seconds: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Give up after this long.")] = 120.0,
 ) -> None:
     """Show the whole thing at work: a sandbox service, an inbox, one drop of every kind of job, and the results.

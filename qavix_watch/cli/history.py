@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from qavix_watch.cli.amounts import minute_of_day, moment
+from qavix_watch.cli.amounts import duration, minute_of_day, moment
 from qavix_watch.cli.amounts import window as shown_window
 from qavix_watch.cli.answers import Answer, sentence
 from qavix_watch.cli.board import STATES
-from qavix_watch.core.lifecycle import DROP_LIVE
+from qavix_watch.core.lifecycle import CANCELLED, DROP_LIVE
 from qavix_watch.core.naming import display
 from qavix_watch.core.rules import in_window
 
@@ -53,7 +53,12 @@ def about(case: Case, row: Row, rows: Sequence[Row]) -> Answer:
     why = [first, *_window(case, jobs), *(f"Work stands still: {brake['why'].rstrip('.')}." for brake in brakes)]
     hint = next((sentence(brake["hint"]) for brake in brakes if brake["hint"]), "")
     if row["state"] == "failed":
-        hint = "To try it again, drag it back into its folder in the inbox."
+        away = bool(row["target"]) and case.rules.layout.relative(row["target"]) is None
+        by_hand = "drag it back into its folder in the inbox, or " if away else ""
+        hint = f"To try it again, {by_hand}run `qavix-watch retry drop-{row['id']}`."
+    if row["state"] == "waiting" and row["reason"].startswith("it looks cut short"):
+        patience = duration(case.rules.truncated_after_seconds)
+        hint = f"If nothing more comes, copy it again; after {patience} without a change it goes to failed."
     earlier = [told(one) for one in rows if one["id"] != row["id"]]
     return Answer("inbox", state, " ".join(why), hint, row["canonical"], jobs=jobs, earlier=earlier)
 
@@ -73,12 +78,14 @@ def _state(row: Row, jobs: Sequence[Row]) -> str:
         return "held"
     if state == "delivering" and jobs:
         return min((str(job["state"]) for job in jobs), key=STATES.index)
-    return _WORDS.get(state, state)
+    return "cancelled" if row["reason"] == CANCELLED else _WORDS.get(state, state)
 
 
 def _why(row: Row) -> str:
     if row["held"] and row["state"] in DROP_LIVE:
         return f"It is held for a person: {row['held'].rstrip('.')}."
+    if row["reason"] == CANCELLED:
+        return f"It was cancelled, and the original stays where it is; `qavix-watch retry drop-{row['id']}` goes on with it."
     usual = _NEXT[row["state"]]
     if row["state"] in {"waiting", "settled", "fingerprinted"} and row["reason"]:
         return sentence(row["reason"] if row["reason"].startswith("it ") else f"it waits: {row['reason']}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def init(
-    root: Annotated[str | None, typer.Argument(metavar="[ROOT]", help="The folder to watch; made if it is not there.")] = None,
+    root: Annotated[str | None, typer.Argument(metavar="ROOT", help="The folder to watch; made if it is not there.")] = None,
     config: Annotated[str | None, typer.Option("--config", metavar="FILE", help="The configuration to use or to write.")] = None,
 ) -> None:
     """Make the folders, their markers, and a commented configuration.
@@ -77,9 +77,9 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
 
     from qavix_watch import app
     from qavix_watch.config.layout import layout_of, marked_folders
-    from qavix_watch.errors import FileGone
+    from qavix_watch.errors import FileGone, FileUnreadable
     from qavix_watch.fs.disk import Disk
-    from qavix_watch.fs.marker import Marker, create_marker, hold_marker, read_marker
+    from qavix_watch.fs.marker import Marker, create_marker, hold_marker, read_marker, set_aside_damaged
 
     disk = Disk()
     store = app.open_state(settings)
@@ -92,6 +92,12 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
                 create_marker(folder, Marker(uuid.uuid4().hex, store.id, settings.state.path))
                 say(f"Marked {os.fsdecode(folder)}")
                 continue
+            except FileUnreadable:
+                if not set_aside_damaged(folder):
+                    raise
+                create_marker(folder, Marker(_known_place(settings, folder) or uuid.uuid4().hex, store.id, settings.state.path))
+                say(f"Marked {os.fsdecode(folder)} anew; its damaged marker is called .qavix-watch.damaged now")
+                continue
             if marker.owner != store.id:
                 with hold_marker(folder) as held:
                     held.change_owner(store.id, settings.state.path)
@@ -100,7 +106,15 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
         store.close()
     layout = layout_of(settings)
     for folder in (layout.inbox, layout.outbox, layout.archive, layout.failed):
-        disk.make_folder(folder)
+        disk.make_folder(folder, layout.like_whom(folder))
+
+
+def _known_place(settings: Settings, folder: bytes) -> str | None:
+    """The id by which the state knows a folder: with it, what was dropped there goes on under the new marker."""
+    from qavix_watch.store.examine import examine
+
+    state = examine(settings.state.path, settings.api.base_url, settings.api.account)
+    return next((place for place, (path, _) in state.places.items() if path == folder), None) if state is not None else None
 
 
 def _next_step(settings: Settings, environ: dict[str, str]) -> str:

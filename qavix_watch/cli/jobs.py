@@ -37,10 +37,13 @@ def jobs(
     states = _states(state or [])
     with context.view(context.settings(config)) as look:
         found = [] if look is None else look.jobs(states, order, limit)
+        batches = [] if look is None else look.batches()
     if as_json:
         context.print_json(found)
     elif found:
         context.show(_table(found))
+        for batch in batches:
+            typer.echo(f"\n{context.shown(batch['order'])}: {batch['said']}")
     else:
         context.say(context.NO_STATE if look is None else "No job is like that." if states or order else "There are no jobs yet.")
 
@@ -55,24 +58,14 @@ def _states(asked: Sequence[str]) -> list[str]:
 
 
 def _table(rows: Sequence[Row]) -> RenderableType:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    from qavix_watch.cli.amounts import money
     from qavix_watch.cli.board import STYLES
     from qavix_watch.cli.context import plain
+    from qavix_watch.cli.tables import table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", show_edge=False)
-    for title in ("ID", "State"):
-        table.add_column(title, no_wrap=True)
-    for title in ("Order", "File", "About it"):
-        table.add_column(title, overflow="ellipsis", no_wrap=True)
-    table.add_column("Credits", justify="right", no_wrap=True)
-    for row in rows:
-        style = STYLES.get(row["state"], "")
-        texts = (_asked(row), _file(row), _about(row), money(_cost(row)).split()[0])
-        table.add_row(row["id"], plain(row["state"], style), *map(plain, texts))
-    return table
+    titles = ("ID", "State", "Order", "File", "About it", "Credits")
+    states = [plain(row["state"], STYLES.get(row["state"], "")) for row in rows]
+    lines = [(row["id"], state, _asked(row), _file(row), _about(row), _credits(row)) for row, state in zip(rows, states, strict=True)]
+    return table(titles, lines, numbers=("Credits",), cut=("Order", "File", "About it"))
 
 
 def _asked(row: Row) -> str:
@@ -86,10 +79,12 @@ def _file(row: Row) -> str:
     return (names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")) if names else ""
 
 
-def _cost(row: Row) -> float | None:
+def _credits(row: Row) -> str:
     """What it cost, or is thought to cost."""
-    cost: float | None = row["credits_estimated"] if row["credits_used"] is None else row["credits_used"]
-    return cost
+    from qavix_watch.cli.amounts import money
+
+    used, estimated = row["credits_used"], row["credits_estimated"]
+    return money(used).split()[0] if used is not None or estimated is None else f"~{money(estimated).split()[0]}"
 
 
 def _about(row: Row) -> str:
@@ -154,7 +149,7 @@ def _facts(row: Row) -> RenderableType:
         ("Progress", f"{row['progress']} %" if row["progress"] is not None and row["state"] == "processing" else None),
         ("Cost", _price(row)),
         ("Key", row["key"]),
-        *(("File", f"{drop['path']}  ({drop['state']})") for drop in row["drops"]),
+        *(("File", f"{drop.get('put_away') or drop['path']}  ({drop['state']})") for drop in row["drops"]),
         *(("Result", f"{result['path']}  ({result['kind']}, {size(result['bytes'])})") for result in row["results"]),
     ]
     table = Table.grid(padding=(0, 2))
@@ -170,9 +165,10 @@ def _facts(row: Row) -> RenderableType:
 def _price(row: Row) -> str:
     from qavix_watch.cli.amounts import money
 
-    if _cost(row) is None:
-        return ""
-    return money(_cost(row)) if row["credits_used"] is not None else f"about {money(_cost(row))}"
+    estimated, used = row["credits_estimated"], row["credits_used"]
+    if used is None:
+        return "" if estimated is None else f"about {money(estimated)}"
+    return money(used) + ("" if estimated is None else f" (estimated: {money(estimated)})")
 
 
 def _history(events: Sequence[Row], now: float) -> RenderableType:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from qavix_watch.cli import history
 from qavix_watch.cli.answers import Answer, Case, sentence
 from qavix_watch.cli.context import rules_of
 from qavix_watch.cli.inbox import judge_inbox
@@ -34,7 +36,21 @@ def judge(path: bytes, settings: Settings, look: View | None) -> Answer:
         inside = relative(path, folder)
         if inside is not None:
             return say(Case(join(folder, inside), inside, rules, look))
-    return _elsewhere(path, settings)
+    return _submitted(Case(path, path, rules, look)) or _elsewhere(path, settings)
+
+
+def _submitted(case: Case) -> Answer | None:
+    """A file that was submitted by command, or what came of one; None for any other."""
+    rows = [] if case.look is None else case.look.drops_at(case.path)
+    if rows:
+        said = history.about(case, rows[0], rows)
+        failed = "Submit it again, or `qavix-watch retry` its job, to have it tried once more." if said.state == "failed" else said.hint
+        return replace(said, where="", hint=failed)
+    found = None if case.look is None else case.look.result_at(case.path)
+    if found is None:
+        return None
+    why = f"Job {found['job']} made it ({found['kind']}) from {display(found['path'])}, which was submitted by command."
+    return Answer("", "a result", why, order=found["canonical"], jobs=_job(case, found["job"]))
 
 
 def relative(path: bytes, folder: bytes) -> bytes | None:
@@ -52,7 +68,7 @@ def _real(path: bytes) -> bytes:
 
 
 def _in_outbox(case: Case) -> Answer:
-    found = case.look.result_at(case.inside) if case.look is not None else None
+    found = None if case.look is None else case.look.result_at(case.inside) or case.look.result_at(case.path)
     if not case.inside or os.path.isdir(case.path):
         return Answer("outbox", "a folder", "Results appear here, whole, under their final names at once.")
     if case.inside.startswith(PARTS + b"/"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from qavix_watch.core.money import rate
 from qavix_watch.errors import QavixWatchError
 
 if TYPE_CHECKING:
@@ -46,12 +46,9 @@ def prices_of(order: Order, settings: Settings) -> Prices:
 
 
 async def _pricing(settings: Settings, key: Secret) -> Sequence[Price]:
-    from qavix_watch.api.client import Client
+    from qavix_watch.cli.asking import client_for
 
-    client = Client(
-        settings.api.base_url, key=key, paths=settings.api.paths, timeout=min(settings.api.timeout, PATIENCE_SECONDS),
-        ca_file=settings.api.ca_file, monotonic=time.monotonic,
-    )  # fmt: skip
+    client = client_for(settings, key, timeout=PATIENCE_SECONDS)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await client.pricing()
@@ -61,11 +58,6 @@ async def _pricing(settings: Settings, key: Secret) -> Sequence[Price]:
 
 def pick(order: Order, rows: Sequence[Price]) -> Prices:
     """The rows of Pricing that an order's targets fall under: the exact language, else its bare one, else all languages."""
-    own = {row.language: row.credits_per_minute for row in rows if row.task_type == order.task.value}
-    found = {target: price for target in order.targets or (None,) if (price := _price(own, target)) is not None}
+    asked = {target: rate(rows, order.task, target) for target in order.targets or (None,)}
+    found = {target: price for target, price in asked.items() if price is not None}
     return Prices(found, "" if found else "the service names none for this kind of work")
-
-
-def _price(own: Mapping[str | None, float], target: str | None) -> float | None:
-    bare = target.partition("-")[0] if target else None
-    return next((own[language] for language in (target, bare, None) if language in own), None)

@@ -9,13 +9,21 @@ from typing import Annotated
 import typer
 
 from qavix_watch import __version__
+from qavix_watch.cli.account import balance, pricing, voices
+from qavix_watch.cli.backup import backup
+from qavix_watch.cli.check import check
 from qavix_watch.cli.demo import demo
 from qavix_watch.cli.explain import explain
+from qavix_watch.cli.help import Command
 from qavix_watch.cli.init import init
 from qavix_watch.cli.jobs import jobs, show
 from qavix_watch.cli.run import run
 from qavix_watch.cli.sandbox import sandbox
 from qavix_watch.cli.status import status
+from qavix_watch.cli.steer import approve, cancel, pause, redo, resume, retry, scan
+from qavix_watch.cli.submit import submit
+from qavix_watch.cli.tasks import tasks
+from qavix_watch.cli.usage import usage
 from qavix_watch.cli.why import why
 from qavix_watch.errors import ConfigError, QavixWatchError
 
@@ -33,8 +41,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
 )
 
-for command in (demo, init, run, explain, why, status, jobs, show, sandbox):
-    app.command()(command)
+for command in (
+    demo, init, check, run, explain, why, submit, status, jobs, show, retry, redo, cancel, approve, pause, resume, scan,
+    balance, usage, pricing, voices, tasks, backup, sandbox,
+):
+    app.command(cls=Command)(command)
 
 
 def _version(asked: bool) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from qavix_watch.config import Settings
+    from qavix_watch.store.views import View
 
     Row = dict[str, Any]
 
@@ -51,12 +52,16 @@ def status(
 
 def look_at(settings: Settings) -> Row:
     """`View.status()`, whether its process is alive, and where all of it lies; the same shape where there is no state yet."""
+    from qavix_watch.cli.board import stands_still
     from qavix_watch.cli.context import shown, view
 
-    found: Row = {key: [] for key in ("brakes", "troubles", "folders", "in_hand", "waiting_for")} | {"counts": {}, "service": None}
+    lists: Row = {key: [] for key in ("brakes", "troubles", "batches", "folders", "in_hand", "waiting_for")}
+    found = lists | {"counts": {}, "service": None, "balance": None}
     with view(settings) as look:
         if look is not None:
             found = look.status()
+        found["brakes"] = [{**brake, "stops": stands_still(brake["name"], brake["scope"])} for brake in found["brakes"]]
+        found["budget"] = budget_of(settings, look)
     return {
         "configuration": settings.source,
         "state": settings.state.path,
@@ -69,6 +74,16 @@ def look_at(settings: Settings) -> Row:
         "running": is_running(found["service"]),
         **found,
     }
+
+
+def budget_of(settings: Settings, look: View | None) -> Row:
+    """The limits of `[budget]` in credits (None: no limit), and what was used or set aside today and this month, in local time."""
+    from qavix_watch.core.money import SPANS, began
+    from qavix_watch.system import local_time
+
+    now = time.time()
+    spent = {span: 0.0 if look is None else look.spent(began(local_time, now, span)) for span in SPANS}
+    return {**settings.budget.model_dump(), "spent_today": spent["day"], "spent_this_month": spent["month"]}
 
 
 def _uploads(window: tuple[int, int] | None) -> Row | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qavix_watch.core.ignore import Extensions
 from qavix_watch.core.layout import Layout
+from qavix_watch.core.money import Budget
 from qavix_watch.core.rules import Rules
 from qavix_watch.core.words import Words
 
@@ -30,6 +31,7 @@ def layout_of(settings: Settings, place: str = "") -> Layout:
         failed=absolute(folders.failed),
         projects=folders.projects,
         after=folders.after,
+        root=absolute(folders.root),
     )
 
 
@@ -73,4 +75,5 @@ def rules_of(settings: Settings, layout: Layout) -> Rules:
         window_minutes=None if settings.upload.window is None else (settings.upload.window.start, settings.upload.window.end),
         templates=settings.deliver.templates,
         callback_url=None if public is None else public.rstrip("/"),
+        budget=Budget(**settings.budget.model_dump()),
     )

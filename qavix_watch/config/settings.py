@@ -34,7 +34,7 @@ from qavix_watch.errors import OrderError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NOT_YET = frozenset({"library", "web", "budget", "notify", "media_server", "state.url", "deliver.owner"})
+NOT_YET = frozenset({"library", "web", "notify", "media_server", "state.url", "deliver.owner"})
 """Sections and dotted keys that are read and checked, and that this version does not act on yet."""
 
 

@@ -127,6 +127,9 @@ def _broken(path: str, message: str) -> str:
     what, _, place = message.partition(" (at ")
     line = re.match(r"line (\d+)", place)
     where = f"in line {line[1]}" if line else "at its end"
+    twice = re.match(r"Cannot declare \('(\w+)',\) twice", what)
+    if twice:
+        return f"{path} has a second section [{twice[1]}] {where}; put its keys into the first one, which may stand there without any"
     return f"{path} is broken {where}: {what}; text needs quotation marks, and each key stands once in its section"
 
 

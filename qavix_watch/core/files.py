@@ -18,9 +18,14 @@ class Stat:
     is_file: bool
     is_dir: bool
 
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """Which version of a file it is: all that a writer leaves behind, its size, mtime and inode."""
+        return (self.size, self.mtime_ns, self.inode)
+
     def same_file(self, other: Stat) -> bool:
-        """Whether nothing that a writer leaves behind differs: size, mtime and inode."""
-        return (self.size, self.mtime_ns, self.inode) == (other.size, other.mtime_ns, other.inode)
+        """Whether nothing that a writer leaves behind differs."""
+        return self.version == other.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +72,22 @@ class Facts:
     has_audio: bool = False
 
 
+UNTOLD_BYTES = 1 << 62
+"""More than any disk has: the room of a filesystem that does not tell its size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Room left on the filesystem of a path: bytes, inodes (None where it does not count them), and an id of the filesystem."""
+    """Room left on the filesystem of a path: bytes, inodes (None where it does not count them), and an id of the filesystem.
+
+    One that does not tell its size has UNTOLD_BYTES free.
+    """
 
     free_bytes: int
     free_inodes: int | None
     filesystem: str
+
+    @property
+    def for_a_file(self) -> int:
+        """The bytes that a new file may have: none where the filesystem has room, but no inode for it."""
+        return 0 if self.free_inodes == 0 else self.free_bytes

@@ -76,6 +76,7 @@ def is_order_shaped(name: str, words: Words = NO_WORDS) -> bool:
     return found.spec.languages != "one" or bool(found.targets) or found.options.voice is not None
 
 
+@lru_cache(maxsize=4096)  # each scan asks it of every folder that is not understood, and it takes a millisecond
 def nearest(name: str, words: Words = NO_WORDS) -> str | None:
     """The canonical spelling of the valid name that is nearest to `name`, or None where nothing is near."""
     return suggestions.nearest(name, lambda text: _canonical(text, words), words)

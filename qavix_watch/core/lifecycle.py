@@ -3,6 +3,7 @@
     drop      waiting → settled → fingerprinted → delivering → archiving → archived / kept / deleted / failed
               settled → ignored (it is a result of this very order)
               any of the first four → gone (the file was taken out), or back to waiting (the file or its order changed)
+              archived / kept / failed → delivering (retried, or done again on purpose); kept / failed → waiting (it had no jobs)
     content   absent → stored → absent (the service has forgotten it)
     job       ready → uploading → submitting → processing → fetching → done; failed / cancelled / held on the way
     delivery  pending → done / failed / cancelled
@@ -79,6 +80,11 @@ JOB_UNSUBMITTED = (_J.READY, _J.UPLOADING, _J.SUBMITTING)
 HELD_BY_ORDER = "waits for approval (hold=yes); take hold=yes out of the folder's name to let it go on"
 """Why a job is held that its order holds; another drop of it without `hold=yes` lets it go on."""
 
+CANCELLED = "cancelled; the original stays where it is"
+"""The reason of a drop at rest that a person has cancelled."""
+CUT_SHORT = "the file is cut short"
+"""How the reason of a drop begins that was refused for that; dragged back as it is, it is taken as it is."""
+
 JOB_OPEN = (*JOB_UNSUBMITTED, _J.PROCESSING, _J.FETCHING)
 
 # A table for each lifecycle: states of the same name in two of them are equal, being words.
@@ -89,7 +95,9 @@ TRANSITIONS: Mapping[type[StrEnum], Mapping[StrEnum, tuple[StrEnum, ...]]] = {
         _D.FINGERPRINTED: (_D.DELIVERING, _D.WAITING, _D.ARCHIVING, _D.GONE),
         _D.DELIVERING: (_D.ARCHIVING, _D.WAITING, _D.GONE),
         _D.ARCHIVING: (_D.ARCHIVED, _D.KEPT, _D.DELETED, _D.FAILED, _D.IGNORED, _D.GONE),
-        _D.FAILED: (_D.DELIVERING,),
+        _D.ARCHIVED: (_D.DELIVERING,),
+        _D.KEPT: (_D.DELIVERING, _D.WAITING),
+        _D.FAILED: (_D.DELIVERING, _D.WAITING),
     },
     ContentState: {_C.ABSENT: (_C.STORED,), _C.STORED: (_C.ABSENT,)},
     JobState: {
@@ -99,13 +107,13 @@ TRANSITIONS: Mapping[type[StrEnum], Mapping[StrEnum, tuple[StrEnum, ...]]] = {
         _J.PROCESSING: (_J.FETCHING, _J.FAILED, _J.CANCELLED, _J.HELD),
         _J.FETCHING: (_J.DONE, _J.PROCESSING, _J.FAILED, _J.CANCELLED, _J.HELD),
         _J.DONE: (_J.FETCHING,),
-        _J.FAILED: (_J.READY, _J.HELD),
+        _J.FAILED: (_J.READY, _J.PROCESSING, _J.HELD),
         _J.CANCELLED: (_J.READY, _J.PROCESSING, _J.HELD),
-        _J.HELD: (_J.READY, _J.SUBMITTING, _J.FETCHING, _J.FAILED, _J.CANCELLED),
+        _J.HELD: (_J.READY, _J.SUBMITTING, _J.PROCESSING, _J.FETCHING, _J.FAILED, _J.CANCELLED),
     },
     DeliveryState: {
         _V.PENDING: (_V.DONE, _V.FAILED, _V.CANCELLED),
-        _V.FAILED: (_V.PENDING,),
+        _V.FAILED: (_V.PENDING, _V.CANCELLED),
         _V.CANCELLED: (_V.PENDING,),
     },
 }

@@ -36,18 +36,26 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """It did not work this time; the back-off decides when it is tried again, or `after` seconds at the least."""
+    """It did not work this time; the back-off decides when it is tried again, or `after` seconds at the least.
+
+    `refused_by`: the operation of the API that refused what it was asked, where that is why.
+    """
 
     why: str
     after: float = 0.0
     fields: Mapping[str, Any] = field(default_factory=dict)
+    refused_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """It can not be done, for a reason of its own."""
+    """It can not be done, for a reason of its own.
+
+    `refused_by`: the operation of the API that refused it. Where it refuses everything in the same words, that is no reason of its own.
+    """
 
     why: str
+    refused_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class Hold:
 class Brake:
     """Something is wrong with the world: stop this kind of work. `after` is seconds until the first look whether it is over.
 
-    `level` is the balance that the service gave, where that is what is wrong.
+    `level` is the balance that the service gave, or the bytes that are needed beyond what stays free, where that is what is wrong.
     """
 
     name: str

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
-from qavix_watch.core.text import fold
+from qavix_watch.core.text import fold, original_of_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qavix_watch.errors import OrderError
 
 FILE_NAME = b"QAVIX-READ-ME.txt"
+BOM = b"\xef\xbb\xbf"
+"""Without this mark older editors of Windows take UTF-8 for something else."""
+MOST_NAMES = 15
+"""Of one list; the rest is counted."""
 FIRST_LINE = "QAVIX WATCH - this note was written by the watch folder. It goes away by itself when all is well."
 
 _EXAMPLES = """Names that work:
@@ -47,6 +52,13 @@ DEFAULT_FOLDER_NAMES = frozenset({
     "新しいフォルダ", "新規フォルダ", "名称未設定フォルダ", "名称未設定フォルダー", "새 폴더", "무제 폴더",
     "مجلد جديد", "مجلد بدون عنوان", "תיקיה חדשה", "תיקייה חדשה",
     "ללא שם", "โฟลเดอร์ใหม่", "thư mục mới", "folder baru", "map baru", "नया फ़ोल्डर", "पूर्वनिर्धारित फ़ोल्डर",
+    "novo cartafol", "nova carpeta", "carpeta sense títol", "karpeta berria", "uus kaust", "nimetu kaust", "jauna mape", "naujas aplankas",
+    "ný mappa", "fillteán nua", "nuwe vouer", "nuwe gids", "dosje e re", "mapă nouă", "nepojmenovaná složka",
+    "priečinok bez názvu", "neimenovana mapa", "mapa bez naslova", "нова фасцикла", "новая директория",
+    "жаңа қалта", "жаңа бума", "новы каталог", "новая тэчка", "шинэ хавтас", "yeni qovluq", "yangi jild", "ახალი საქაღალდე",
+    "նոր թղթապանակ", "پوشه جدید", "پوشهٔ جدید", "نیا فولڈر", "নতুন ফোল্ডার", "புதிய கோப்புறை", "కొత్త ఫోల్డర్", "नवीन फोल्डर",
+    "folder baharu", "bagong folder", "novo diretório", "mappe uten tittel", "mappe uden navn", "unavngiven mappe",
+    "map zonder naam", "folder bez tytułu", "cartella nuova", "無題のフォルダ", "이름없는 폴더", "新規フォルダー",
 })  # fmt: skip
 """What file managers call a folder that was just made, folded and in lower case, without its number."""
 
@@ -56,12 +68,19 @@ _NUMBER = re.compile(r"\s*(?:\(\d+\)|\d+)$")
 
 def is_default_name(name: str) -> bool:
     """Whether a folder still bears a file manager's own name: its owner is about to type another."""
-    return _NUMBER.sub("", fold(name).casefold()) in _FOLDED_DEFAULTS
+    plain = original_of_copy(name) or fold(name)
+    return _NUMBER.sub("", plain.casefold()) in _FOLDED_DEFAULTS
 
 
 def is_ours(text: bytes) -> bool:
-    """Whether the bytes of a file are a text of this module, so that it may be replaced or taken away."""
-    return text.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].rstrip(b"\r") == FIRST_LINE.encode()
+    """Whether the bytes of a file are a text of this module that nobody has changed, so that it may be replaced or taken away.
+
+    An editor that saves it as it was may leave the mark at its beginning out, and end lines in another way.
+    """
+    lines = [line.rstrip() for line in text.removeprefix(BOM).split(b"\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines[:1] == [FIRST_LINE.encode()] and lines[-1] == _closing(lines[:-1])
 
 
 def not_understood(name: str, error: OrderError) -> str:
@@ -81,13 +100,14 @@ def loose_file(names: Sequence[str], *, projects: bool = False, project: str | N
 
     With `projects` that is the inbox itself, or the folder of `project`, in which the orders' folders lie.
     """
+    move = "move it in" if len(names) == 1 else "move them in"
     example = "dub en to es" if project is not None or not projects else "my project/dub en to es"
     about = f"This folder is the project “{_shown(project)}”; each folder in it is an order." if project is not None else ""
     first = _shown(names[0])
     more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
     lie = "lie" if len(names) > 1 else "lies"
     return _note(
-        f"{first}{more} {lie} in no order folder; make one here, for example `{example}`, and move it in.",
+        f"{first}{more} {lie} in no order folder; make one here, for example `{example}`, and {move}.",
         *filter(None, [about]),
         _EXAMPLES,
     )
@@ -97,10 +117,9 @@ def wrong_kind(names: Sequence[str], task: TaskType) -> str:
     """The text for files that an order cannot take as its main input, such as a video in `clone voice`."""
     spec = TASKS[task]
     wanted = _NOUNS[spec.main] + (f" with {_NOUNS[spec.partner]}" if spec.partner else "")
-    lines = "\n".join(f"  {_shown(name)}" for name in names)
     return _note(
         f"This folder is for `{spec.word}`, which takes {wanted}. These files are something else and wait here untouched:",
-        lines,
+        _listed(names),
         "Move them to a folder for their kind of work, or save them as what is wanted.",
         _EXAMPLES,
     )
@@ -125,16 +144,40 @@ def order_inside_order(name: str, outer: str) -> str:
     )
 
 
+def voice_unclear(reasons: Mapping[str, Sequence[str]]) -> str:
+    """The text for an order whose voice cannot be told: each reason, with the names of the files that wait for it."""
+    return _note(
+        "The voice that is asked for here cannot be used, so these files wait:",
+        *(part for reason, names in reasons.items() for part in (_shown(reason, 2000), _listed(names))),
+        "Where the voice stands in the name of this folder, rename the folder; where it stands in a qavix.toml, change it there."
+        " A voice that is cloned under that name later is found by itself.",
+        "Nothing has been billed for these files.",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Some lines of names; a folder may hold thousands."""
+    lines = [f"  {_shown(name)}" for name in names[:MOST_NAMES]]
+    return "\n".join([*lines, *([f"  … and {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else [])])
+
+
 def _reason(error: OrderError) -> str:
     return " ".join(filter(None, [str(error), error.hint]))
 
 
-def _shown(name: str) -> str:
+def _shown(name: str, most: int = 300) -> str:
     """A name in a text file: nothing in it can break the line or stop the file from being written."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in name)[:300]
+    return "".join(char if char.isprintable() else "\ufffd" for char in name)[:most]
 
 
 def _note(*paragraphs: str) -> str:
     """One text, with the line ends that every editor on every system shows as such."""
-    text = "\n\n".join([FIRST_LINE, *paragraphs]) + "\n"
-    return text.encode("utf-8", "replace").decode().replace("\n", "\r\n")
+    lines = ("\n\n".join([FIRST_LINE, *paragraphs]) + "\n").encode("utf-8", "replace").split(b"\n")
+    lines = [line.rstrip() for line in lines]
+    return (BOM + b"\r\n".join([*lines, _closing(lines), b""])).decode()
+
+
+def _closing(lines: Sequence[bytes]) -> bytes:
+    """The last line, by which a text is known again that a person has written into."""
+    mark = hashlib.sha256(b"\n".join(lines)).hexdigest()[:8]
+    return f"(If you change this note, it is yours and stays.  {mark})".encode()

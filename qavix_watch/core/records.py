@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qavix_watch.core.files import Stat
-from qavix_watch.core.lifecycle import ContentState, DeliveryState, DropState, DutyState, JobState
+from qavix_watch.core.lifecycle import DROP_AT_REST, ContentState, DeliveryState, DropState, DutyState, JobState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,9 @@ class Drop(Row):
     `path` is relative to the inbox of `place`, `folder` the path of its order's folder; `order_json` as `core.order.to_json`
     makes it. `detached`: the file at `path` is no longer this drop's. `aside`: the private name while it is being put away, `target`
     where it was put. `after`: what becomes of it in the end, fixed when it settles. `outlet`: the absolute folder that its results
-    go to where it was submitted by command, None for a drop from an inbox.
+    go to where it was submitted by command (then `path` and `folder` are absolute as well), None for a drop from an inbox. `given`:
+    the second input that was named with it by command. `question`: why its order, which is understood, cannot be carried out yet.
+    `origin`: the absolute path that it is worked on from where it was put away before, None where it lies at `path`.
     """
 
     state: DropState
@@ -68,14 +70,24 @@ class Drop(Row):
     ended_at: float | None
     after: str = ""
     outlet: bytes | None = None
+    given: bytes | None = None
+    question: str = ""
+    origin: bytes | None = None
 
     def stat_is(self, stat: Stat) -> bool:
-        """Whether `stat` is the one that this drop was recorded with."""
-        return (self.size, self.mtime_ns, self.inode) == (stat.size, stat.mtime_ns, stat.inode)
+        """Whether `stat` is the one that this drop was recorded with. What was put away may be a copy: its inode says nothing."""
+        same = (self.size, self.mtime_ns) == (stat.size, stat.mtime_ns)
+        return same and (self.inode == stat.inode or self.is_away)
 
     def partner_is(self, stat: Stat) -> bool:
         """The same of its partner."""
-        return (self.partner_size, self.partner_mtime_ns, self.partner_inode) == (stat.size, stat.mtime_ns, stat.inode)
+        same = (self.partner_size, self.partner_mtime_ns) == (stat.size, stat.mtime_ns)
+        return same and (self.partner_inode == stat.inode or self.is_away)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether its original lies where it was put away."""
+        return self.origin is not None or (self.target is not None and self.state in DROP_AT_REST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +113,7 @@ class Job(Row):
 
     `estimate`: what it should cost in credits, by Pricing and the media's minutes, None while that is not known. `reserved`: what the
     budget counts for it, the estimate until it has ended and then what was used. `approved`: a person has said yes. `batch`: the
-    mass drop that it belongs to.
+    mass drop that it belongs to. `held_by`: which limit it is held by ("per_job", "mass" …), "" where it is for another reason.
     """
 
     state: JobState
@@ -139,6 +151,7 @@ class Job(Row):
     reserved_at: float | None = None
     approved: int = 0
     batch: int | None = None
+    held_by: str = ""
 
     @property
     def params(self) -> dict[str, Any]:
@@ -212,7 +225,8 @@ class ResultFile:
 class BrakeRow:
     """A brake that is on. `until` is when it is next looked at, `count` how often it came back without a success between.
 
-    `level`: the balance when it was pulled, where that matters. `probing`: one piece of the work that it stops may try.
+    `level`: the balance when it was pulled, or the bytes that it needs, where that matters. `probing`: one piece of the work that it
+    stops may try.
     """
 
     name: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.ignore import Extensions
+from qavix_watch.core.money import Budget
 from qavix_watch.core.words import Words
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Rules:
     callback_url: str | None = None
     first_retry_seconds: float = 2.0
     longest_retry_seconds: float = 3600.0
+    budget: Budget = field(default_factory=Budget)
 
 
 def in_window(minute: int, window: tuple[int, int] | None) -> bool:

@@ -88,18 +88,19 @@ class TaskPage:
 
 @dataclass(frozen=True, slots=True)
 class CreatedTask:
-    """The answer to a submit; `credits_used` is the envelope's `usage.credits_used`, where it said so."""
+    """The answer to a submit; `credits_used` and `credits_remaining` are those of the envelope's `usage`, where it said so."""
 
     task_id: str
     task_type: str
     status: str
     estimated_credits: int | None = None
     credits_used: int | None = None
+    credits_remaining: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One row of List Voices, and the answer to Voice Clone; `type` is "system" or "cloned"."""
+    """One row of List Voices, and the answer to Voice Clone, which alone says credits; `type` is "system" or "cloned"."""
 
     voice_id: str
     name: str
@@ -109,6 +110,8 @@ class Voice:
     age_range: str | None = None
     preview_url: str | None = None
     type: str | None = None
+    credits_used: int | None = None
+    credits_remaining: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

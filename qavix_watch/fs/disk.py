@@ -9,8 +9,8 @@ import stat as modes
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from qavix_watch.core.files import Entry, Fingerprint, Space, Stat, Writer
-from qavix_watch.errors import FileUnreadable, NameTaken
+from qavix_watch.core.files import UNTOLD_BYTES, Entry, Fingerprint, Space, Stat, Writer
+from qavix_watch.errors import FileUnreadable, NameTaken, RootOffline
 from qavix_watch.fs import probe
 from qavix_watch.fs.failures import mapped, shown
 from qavix_watch.fs.fingerprint import fingerprint
@@ -33,13 +33,18 @@ class Disk:
     NameTaken, FileChanged.
 
     `mode`, `owner` and `group` (numbers) are what `[deliver]` sets for everything that is made; None takes them from
-    the folder that each call names. A folder gets execute rights where `mode` has read rights.
+    the folder that each call names. A folder gets execute rights where `mode` has read rights. `guard(path)` raises
+    RootOffline where `path` lies in a watched folder that is away.
     """
 
-    def __init__(self, *, mode: int | None = None, owner: int | None = None, group: int | None = None) -> None:
+    def __init__(
+        self, *, mode: int | None = None, owner: int | None = None, group: int | None = None,
+        guard: Callable[[bytes], None] = lambda _: None,
+    ) -> None:
         self._mode = mode
         self._owner = -1 if owner is None else owner
         self._group = group
+        self._guard = guard
         self._mounts = MountTable()
 
     def close(self) -> None:
@@ -91,7 +96,9 @@ class Disk:
         with mapped(path):
             found, device = os.statvfs(path), os.stat(path).st_dev
         inodes = found.f_favail if found.f_files else None
-        return Space(found.f_bavail * found.f_frsize, inodes, f"{device:x}-{found.f_fsid:x}")
+        # A tmpfs without a limit, and some FUSE filesystems, have no blocks at all: that is no full disk.
+        free = found.f_bavail * found.f_frsize if found.f_blocks else UNTOLD_BYTES
+        return Space(free, inodes, f"{device:x}-{found.f_fsid:x}")
 
     # Reading
 
@@ -159,18 +166,33 @@ class Disk:
 
     def make_folder(self, path: bytes, like: bytes | None = None) -> None:
         """Make a folder and its parents, durable; group and mode from the folder `like`. NameTaken where a file is in
-        the way.
+        the way; RootOffline where it would lie in an empty mount point.
         """
         base = standing(path)
         with mapped(base):
             if not modes.S_ISDIR(os.stat(base).st_mode):
                 raise NameTaken(f"{shown(base)} is a file where a folder is needed.")
-        for folder in _missing(path, base):
+        missing = _missing(path, base)
+        if not missing:
+            return
+        self._guard(path)
+        for folder in missing:
             with mapped(folder, "make"), suppress(FileExistsError):
                 os.mkdir(folder)
             if like is not None:
                 self.adopt(folder, like)
             sync_folder(os.path.dirname(folder))
+        self._guard_made(path, missing)
+
+    def _guard_made(self, path: bytes, made: list[bytes]) -> None:
+        """A share that was unmounted in the very instant shall not keep folders of ours below its mount point."""
+        try:
+            self._guard(path)
+        except RootOffline:
+            for folder in reversed(made):
+                with suppress(OSError):
+                    os.rmdir(folder)
+            raise
 
     def remove_empty(self, folder: bytes, stop: bytes) -> None:
         """Remove `folder` and its parents below `stop` as far as they are empty and may be removed."""
@@ -196,7 +218,9 @@ class Disk:
 
     def _rights(self, pattern: int, *, is_folder: bool) -> int:
         if self._mode is None:
-            return modes.S_IMODE(pattern) if is_folder else pattern & 0o666 | 0o600
+            # Where everybody may make files but not touch one another's (/tmp), not everybody may write into ours.
+            others = 0o664 if pattern & modes.S_ISVTX else 0o666
+            return modes.S_IMODE(pattern) if is_folder else pattern & others | 0o600
         return self._mode | (self._mode & 0o444) >> 2 | pattern & modes.S_ISGID if is_folder else self._mode
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 
 from qavix_watch.errors import StateLocked
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _STOP = "Stop that one first; `qavix-watch status` shows it."
 _NAME_BYTES = 200
+_UNNAMED = "one that does not give its name"
+_PAUSES = (0.02, 0.05, 0.1)
 
 
 def this_process() -> str:
@@ -26,12 +29,47 @@ def this_process() -> str:
 
 
 def try_flock(fd: int) -> bool:
-    """Lock an open file against everybody else, this process included; False where it is locked already."""
+    """Lock an open file against everybody else, this process included; False where it is locked already.
+
+    Whoever only looks whether it is locked (`is_flocked`) holds it for an instant; that is waited for.
+    """
+    for pause in (*_PAUSES, None):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if pause is not None:
+                time.sleep(pause)
+        else:
+            return True
+    return False
+
+
+def is_flocked(path: bytes) -> bool:
+    """Whether somebody holds the lock on a file; False where there is no such file, or no locks. OSError where it cannot be asked."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
         return False
-    return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
+def holder(path: bytes) -> str:
+    """Who holds the lock on a file, as `this_process` names it; "" where nobody does, or nobody may look."""
+    try:
+        if not is_flocked(path):
+            return ""
+        with open(path, "rb") as file:
+            return shown(file.read(_NAME_BYTES).strip()) or _UNNAMED
+    except OSError:
+        return ""
 
 
 class Held:
@@ -78,7 +116,7 @@ def hold(path: bytes) -> Held:
 def _taken_by(fd: int, path: bytes) -> str:
     """"" where the lock is ours now, else who has it."""
     if not try_flock(fd):
-        return shown(os.pread(fd, _NAME_BYTES, 0).strip()) or "one that does not give its name"
+        return shown(os.pread(fd, _NAME_BYTES, 0).strip()) or _UNNAMED
     if not os.path.samestat(os.fstat(fd), os.lstat(path)):
         return "one that was starting at the same moment"
     name = this_process().encode()[:_NAME_BYTES] + b"\n"

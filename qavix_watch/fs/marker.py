@@ -11,18 +11,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.errors import FileError, FileUnreadable, RootOffline, StateLocked
 from qavix_watch.fs.failures import mapped, refuse_zero, shown
-from qavix_watch.fs.lock import Held, this_process, try_flock
+from qavix_watch.fs.lock import Held, is_flocked, this_process, try_flock
 from qavix_watch.fs.rename import rename_new
 from qavix_watch.fs.streams import FileReader, own_file, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
 
 MARKER_NAME = b".qavix-watch"
 
@@ -90,17 +92,36 @@ def marker_state(folder: bytes, place: str, owner: str) -> RootState:
 
 class MarkedRoots:
     """The `Roots` of the real world: folders, each with the id that its marker must have, and the state they belong
-    to.
+    to. `held` are the markers that this service has locked.
+
+    A folder that is away is let go of, or its disk, unmounted lazily, would stay in use; one that is back is locked anew.
     """
 
-    def __init__(self, places: Mapping[bytes, str], owner: str) -> None:
+    def __init__(self, places: Mapping[bytes, str], owner: str, held: Mapping[bytes, HeldMarker] | None = None) -> None:
         self._places = dict(places)
         self._owner = owner
+        self._held = dict(held or {})
+        self._one_at_a_time = threading.Lock()
 
-    def check(self) -> None:
-        """RootOffline naming the first folder that is not there."""
-        for folder, place in self._places.items():
+    def check(self, path: bytes | None = None) -> None:
+        """RootOffline naming the first folder that is not there; with `path`, of those alone that it lies in."""
+        with self._one_at_a_time:
+            for folder, place in self._places.items():
+                if path is None or path == folder or path.startswith(folder.rstrip(b"/") + b"/"):
+                    self._check_and_keep(folder, place)
+
+    def _check_and_keep(self, folder: bytes, place: str) -> None:
+        held = self._held.get(folder)
+        try:
             self.check_one(folder, place)
+            if held is not None:
+                held.keep()
+        except RootOffline:
+            if held is not None:
+                held.release()
+            raise
+        except (FileError, StateLocked) as error:
+            raise RootOffline(f"{shown(folder)} is back and cannot be used yet. {error}", hint=error.hint) from error
 
     def check_one(self, folder: bytes, place: str) -> None:
         """RootOffline where the folder is away, or belongs to another state by now."""
@@ -121,6 +142,29 @@ class HeldMarker(Held):
         super().__init__(fd, path)
         self.marker = marker
         self.locked = locked
+        self._over = False
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over = True  # a thread that comes late shall not lock it again
+        super().__exit__(kind, error, trace)
+
+    def keep(self) -> None:
+        """Lock the marker that lies there now, where that is not the file that is held: its disk has been away.
+
+        StateLocked naming who has it; FileGone, FileUnreadable. What was held before is let go of.
+        """
+        if self._over or (self._fd >= 0 and self._is_still_there()):
+            return
+        self.release()
+        self._fd, self.marker, self.locked = _taken(self._path)
+
+    def _is_still_there(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._fd), os.lstat(self._path))
+        except OSError:
+            return False  # of a share that was mounted anew, what was open before is stale
 
     def count_start(self) -> int:
         """One start more, durable; its number. The holder's name is written with it."""
@@ -138,19 +182,50 @@ class HeldMarker(Held):
         self.marker = marker
 
 
+def set_aside_damaged(folder: bytes) -> bool:
+    """Rename a marker that makes no sense to `.qavix-watch.damaged`, so that the folder can be marked anew; False where it makes sense.
+
+    StateLocked where a service holds it; FileGone; FileUnreadable where it cannot be read, for then it may be whole.
+    """
+    path = _path(folder)
+    with FileReader.open(path) as reader:
+        data = reader.read(_BYTES * 2)
+    if _understood(data) is not None:
+        return False
+    if is_held(folder):
+        raise StateLocked(f"A service works in {shown(folder)}, whose marker is damaged.", hint="Stop that service first.")
+    with mapped(path, "rename"):
+        os.rename(path, path + b".damaged")
+    return True
+
+
+def is_held(folder: bytes) -> bool:
+    """Whether a service works in a folder just now; False too where nobody may look, or the filesystem knows no locks."""
+    try:
+        return is_flocked(_path(folder))
+    except OSError:
+        return False
+
+
 def hold_marker(folder: bytes) -> HeldMarker:
     """Lock the marker of a folder. StateLocked naming who has it; FileGone, FileUnreadable."""
     path = _path(folder)
+    fd, marker, locked = _taken(path)
+    return HeldMarker(fd, path, marker, locked=locked)
+
+
+def _taken(path: bytes) -> tuple[int, Marker, bool]:
+    """The marker at a path, open and locked; whether it could be."""
     with mapped(path, "lock"):
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        return _held(fd, path)
+        return fd, *_read_locked(fd, path)
     except (FileError, StateLocked):
         os.close(fd)
         raise
 
 
-def _held(fd: int, path: bytes) -> HeldMarker:
+def _read_locked(fd: int, path: bytes) -> tuple[Marker, bool]:
     with mapped(path, "lock"):
         locked = _locked(fd)
         data = os.pread(fd, _BYTES * 2, 0)
@@ -162,7 +237,7 @@ def _held(fd: int, path: bytes) -> HeldMarker:
             f"Another service ({who}, state {marker.owner_name or marker.owner}) works in {shown(os.path.dirname(path))}.",
             hint="Stop that one, or take the folder out of one of the two configurations.",
         )
-    return HeldMarker(fd, path, marker, locked=locked is True)
+    return marker, locked is True
 
 
 def _locked(fd: int) -> bool | None:
@@ -197,12 +272,16 @@ def _text(marker: Marker) -> bytes:
     raise FileError(f"The id of a marker may not be as long as {marker.id[:50]!r}.")
 
 
-def _parsed(data: bytes, path: bytes) -> Marker:
+def _understood(data: bytes) -> Marker | None:
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
-        found = None
-    marker = _marker(found) if isinstance(found, dict) else None
+        return None
+    return _marker(found) if isinstance(found, dict) else None
+
+
+def _parsed(data: bytes, path: bytes) -> Marker:
+    marker = _understood(data)
     if marker is None:
         raise FileUnreadable(f"{shown(path)} is damaged: it is no marker of Qavix Watch any more.", hint=_AGAIN)
     return marker

@@ -30,8 +30,12 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVA
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def rename_new(source: bytes, target: bytes) -> None:
-    """Rename `source` to `target` without ever replacing, then make both directories durable.
+ONE_STEP, LINK, PLACEHOLDER = "renameat2", "link", "placeholder"
+"""The three ways, by name."""
+
+
+def rename_new(source: bytes, target: bytes) -> str:
+    """Rename `source` to `target` without ever replacing, then make both directories durable. Gives the way that was taken.
 
     NameTaken where `target` exists, FileGone where `source` (or the target's directory) does not, FileUnreadable on
     another filesystem.
@@ -39,19 +43,23 @@ def rename_new(source: bytes, target: bytes) -> None:
     with mapped(source, "rename"):
         os.lstat(source)
     with mapped(target, "make"):
-        _rename(source, target)
+        way = _rename(source, target)
     for folder in {os.path.dirname(source), os.path.dirname(target)}:
         sync_folder(folder)
+    return way
 
 
-def _rename(source: bytes, target: bytes) -> None:
-    for way, passed_on in ((_in_one_step, _NOT_HERE), (_by_link, _NO_LINKS)):
+def _rename(source: bytes, target: bytes) -> str:
+    for name, way, passed_on in ((ONE_STEP, _in_one_step, _NOT_HERE), (LINK, _by_link, _NO_LINKS)):
         try:
-            return way(source, target)
+            way(source, target)
         except OSError as error:
             if error.errno not in passed_on:
                 raise
-    return _over_placeholder(source, target)
+        else:
+            return name
+    _over_placeholder(source, target)
+    return PLACEHOLDER
 
 
 def _in_one_step(source: bytes, target: bytes) -> None:

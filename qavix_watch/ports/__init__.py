@@ -194,8 +194,8 @@ class Transfers(Protocol):
 class Roots(Protocol):
     """The watched folders themselves."""
 
-    def check(self) -> None:
-        """RootOffline where a root's marker is missing or has another id."""
+    def check(self, path: bytes | None = None) -> None:
+        """RootOffline where a root's marker is missing or has another id; with `path`, where that of a root is that it lies in."""
 
 
 class Store(Protocol):

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from qavix_watch.core.files import Writer
 from qavix_watch.core.foreign import escape_refused
 from qavix_watch.core.layout import join, name_of, parent
-from qavix_watch.core.lifecycle import DropState
+from qavix_watch.core.lifecycle import CANCELLED, DropState
 from qavix_watch.core.naming import display, numbered, split_name
-from qavix_watch.core.outcomes import Done, Later, Outcome
-from qavix_watch.core.why import why_text
+from qavix_watch.core.outcomes import Brake, Done, Later, Outcome
 from qavix_watch.errors import FileError, NameRefused, NameTaken, Stopped
 from qavix_watch.stages.deliver import whose_rights
 from qavix_watch.stages.moving import MOST_NUMBERS, Original, give_back, is_there, move, stat_of
+from qavix_watch.stages.outlets import clear_outlet, roots_online
+from qavix_watch.stages.whys import clear_away, remove_why, write_why
 
 if TYPE_CHECKING:
     from qavix_watch.core.records import Drop, Job
@@ -47,16 +48,22 @@ class Unlike:
 
 
 async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
-    """Put one original away, as the configuration says now."""
+    """Put one original away, as the configuration said when it settled."""
     drop: Drop = hand.row
-    await ports.blocking(ports.roots.check)
+    await roots_online(ports, drop)
     jobs: list[Job] = await ports.store.transaction("its jobs", lambda tx: tx.jobs.of_drop(drop.id))
     failed = drop.verdict == "failed"
+    if drop.outlet is not None:
+        return await _stays(ports, rules, drop, jobs)
     if drop.detached and (drop.aside is None or not await ports.blocking(is_there, ports, drop.aside)):
         return _ended(ports, DropState.FAILED if failed else DropState.KEPT, "the original had been taken away or replaced", None)
-    if drop.verdict == "cancelled" or rules.layout.after == "keep":
+    original = rules.layout.original(drop)
+    if drop.verdict == "cancelled" or _after(rules, drop) == "keep" or _lies_in(_room(rules, failed), original):
         return await _kept(ports, rules, hand, jobs)
-    aside = drop.aside or join(parent(rules.layout.in_inbox(drop.path)), b"%s%d" % (ASIDE, drop.id))
+    short = await ports.blocking(_too_little_room, ports, rules, drop, failed)
+    if short is not None:
+        return short
+    aside = drop.aside or join(parent(original), b"%s%d" % (ASIDE, drop.id))
     await ports.store.transaction("about to put it away", lambda tx: tx.work.keep(hand.claim, {"aside": aside}))
     taken = await ports.blocking(_take_aside, ports, rules, hand, aside, failed)
     if isinstance(taken, Later):
@@ -67,37 +74,77 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         away = await _put_away(ports, rules, hand, aside, failed)
     except (FileError, Stopped):
         # It may be long until this works: meanwhile people see their file where they put it.
-        await ports.blocking(_lay_back, ports, aside, rules.layout.in_inbox(drop.path))
+        await ports.blocking(_lay_back, ports, aside, original)
         raise
-    if failed:
-        await ports.blocking(_write_why, ports, away.path, drop, jobs)
+    if failed and away.path is not None:
+        await ports.blocking(write_why, ports, away.path, drop, jobs)
     await ports.blocking(_partner_too, ports, rules, hand, away, await _partner_free(ports, drop))
+    if drop.origin is not None:
+        await ports.blocking(clear_away, ports, rules, drop.origin)
     state = DropState.FAILED if failed else DropState.DELETED if away.path is None else DropState.ARCHIVED
     return _ended(ports, state, drop.reason if failed else "put away", away.path)
 
 
+def _too_little_room(ports: Ports, rules: Rules, drop: Drop, failed: bool) -> Brake | None:
+    """The brake where the original has to be copied to another filesystem that has no room for it; nothing is touched then."""
+    room = _room(rules, failed)
+    lies = parent(rules.layout.original(drop))
+    if (_after(rules, drop) == "delete" and not failed) or not is_there(ports, lies) or ports.files.same_filesystem(lies, room):
+        return None
+    if drop.target is not None and is_there(ports, drop.target):
+        return None
+    free = ports.files.space(room).for_a_file
+    if free >= drop.size + rules.min_free_bytes:
+        return None
+    scope = "failed" if failed else "archive"
+    why = f"there is too little free space in {display(room)} to put “{display(name_of(drop.path))}” there"
+    return Brake("disk", why, "Make room; work goes on by itself.", scope, 10.0, level=float(drop.size))
+
+
 def _ended(ports: Ports, state: DropState, why: str, target: bytes | None) -> Outcome:
-    fields = {"ended_at": ports.clock.now(), "aside": None, "target": target, "reason": why}
+    fields = {"ended_at": ports.clock.now(), "aside": None, "origin": None, "target": target, "reason": why}
     return Done(state, why, fields, due=None)
+
+
+async def _stays(ports: Ports, rules: Rules, drop: Drop, jobs: list[Job]) -> Outcome:
+    """What was submitted by command is never touched. Why it failed is told where its results would be, if it can be told there."""
+    failed = drop.verdict == "failed"
+    if failed:
+        with suppress(FileError):
+            await ports.blocking(write_why, ports, join(drop.outlet or b"", name_of(drop.path)), drop, jobs)
+    elif drop.verdict == "done":
+        await ports.blocking(remove_why, ports, join(drop.outlet or b"", name_of(drop.path)))
+    await ports.blocking(clear_outlet, ports, rules, drop, jobs)
+    return _ended(ports, DropState.FAILED if failed else DropState.KEPT, drop.reason if failed else "kept where it is", drop.path)
 
 
 async def _kept(ports: Ports, rules: Rules, hand: Hand, jobs: list[Job]) -> Outcome:
     drop: Drop = hand.row
     failed = drop.verdict == "failed"
-    path = rules.layout.in_inbox(drop.path)
+    path = rules.layout.original(drop)
     if drop.aside is not None and await ports.blocking(is_there, ports, drop.aside):
         await ports.blocking(give_back, ports, drop.aside, path)
     if failed and not await ports.blocking(is_there, ports, path):
         return await _unlike(ports, hand, drop.reason)
     if failed:
-        await ports.blocking(_write_why, ports, path, drop, jobs)
-    return _ended(ports, DropState.FAILED if failed else DropState.KEPT, drop.reason if failed else "kept where it is", path)
+        await ports.blocking(write_why, ports, path, drop, jobs)
+    elif drop.verdict == "done":
+        await ports.blocking(remove_why, ports, path)
+    why = drop.reason if failed else CANCELLED if drop.verdict == "cancelled" else "kept where it is"
+    return _ended(ports, _state_of_kept(rules, drop, path), why, path)
+
+
+def _state_of_kept(rules: Rules, drop: Drop, path: bytes) -> DropState:
+    """What an original that stays where it is comes to: in the archive it is archived, as it was before it was done again."""
+    if drop.verdict == "failed" or (drop.origin is not None and _lies_in(rules.layout.failed, path)):
+        return DropState.FAILED
+    return DropState.ARCHIVED if drop.origin is not None and _lies_in(rules.layout.archive, path) else DropState.KEPT
 
 
 def _take_aside(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bool) -> Later | Unlike | None:
     """Rename the original to its private name and compare it there. None where it is the one, or where an earlier try was further."""
     drop: Drop = hand.row
-    path = rules.layout.in_inbox(drop.path)
+    path = rules.layout.original(drop)
     if not is_there(ports, aside):
         stat = stat_of(ports, path)
         if stat is None:
@@ -117,7 +164,7 @@ def _was_put_away(ports: Ports, rules: Rules, drop: Drop, failed: bool) -> bool:
     """Whether an earlier try, which could not tell of it, came to its end."""
     if drop.target is not None:
         return is_there(ports, drop.target)
-    return drop.aside is not None and rules.layout.after == "delete" and not failed
+    return drop.aside is not None and _after(rules, drop) == "delete" and not failed
 
 
 def _lay_back(ports: Ports, aside: bytes, path: bytes) -> None:
@@ -130,10 +177,19 @@ def _is_the_one(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bo
     drop: Drop = hand.row
     if not drop.stat_is(ports.files.stat(aside)) or ports.files.writer(aside) is Writer.OPEN:
         return False
-    removed = rules.layout.after == "delete" and not failed
+    removed = _after(rules, drop) == "delete" and not failed
     if drop.sha256 is None or (not removed and ports.files.same_filesystem(parent(aside), _room(rules, failed))):
         return True
     return ports.files.fingerprint(aside, hand.meter("comparing")).sha256 == drop.sha256
+
+
+def _after(rules: Rules, drop: Drop) -> str:
+    """What becomes of an original in the end: as it was fixed when it settled."""
+    return drop.after or rules.layout.after
+
+
+def _lies_in(room: bytes, path: bytes) -> bool:
+    return path.startswith(room + b"/")
 
 
 def _room(rules: Rules, failed: bool) -> bytes:
@@ -155,7 +211,7 @@ async def _put_away(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed
     drop: Drop = hand.row
     if not await ports.blocking(is_there, ports, aside):
         return Away(drop.target)
-    if rules.layout.after == "delete" and not failed:
+    if _after(rules, drop) == "delete" and not failed:
         await ports.blocking(ports.files.remove, aside)
         return Away(None)
     try:
@@ -189,7 +245,7 @@ def _partner_too(ports: Ports, rules: Rules, hand: Hand, away: Away, free: bool)
     drop: Drop = hand.row
     if not free or drop.partner is None:
         return
-    path = rules.layout.in_inbox(drop.partner)
+    path = next((path for path in rules.layout.partners(drop) if is_there(ports, path)), b"")
     stat = stat_of(ports, path)
     if stat is None or not drop.partner_is(stat) or ports.files.writer(path) is Writer.OPEN:
         return
@@ -198,11 +254,3 @@ def _partner_too(ports: Ports, rules: Rules, hand: Hand, away: Away, free: bool)
         any(move(ports, hand, original, join(parent(away.path), numbered(name, number))) for number in range(1, MOST_NUMBERS))
     elif ports.files.fingerprint(path, hand.meter("comparing")).sha256 == drop.partner_sha256:
         ports.files.remove(path)
-
-
-def _write_why(ports: Ports, path: bytes | None, drop: Drop, jobs: list[Job]) -> None:
-    if path is None:
-        return
-    target = join(parent(path), name_of(path)[:240] + b".why.txt")
-    private = join(parent(path), f".qavix-why-{drop.id}".encode())
-    ports.files.write(target, why_text(drop, jobs).encode(), private, parent(path))

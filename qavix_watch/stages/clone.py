@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 from qavix_watch.core.lifecycle import JobState
 from qavix_watch.core.naming import display
 from qavix_watch.core.outcomes import Done, Hold, Later, Outcome
-from qavix_watch.errors import ApiError, InvalidRequest, Unreachable
-from qavix_watch.stages.answers import refused, unclear
+from qavix_watch.errors import ApiError, Unreachable
+from qavix_watch.stages.account import balance_is
+from qavix_watch.stages.answers import unclear
+from qavix_watch.stages.money import not_taken, reserve, settled
 
 if TYPE_CHECKING:
     from qavix_watch.core.records import Drop, Job
+    from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import Voice
     from qavix_watch.ports import Hand, Ports
     from qavix_watch.ports.state import Tx
@@ -26,47 +29,45 @@ UNCLEAR_SECONDS = 600.0
 LOOK_SECONDS = 5.0
 
 
-async def clone(ports: Ports, hand: Hand, wanting: list[Drop], audio_url: str) -> Outcome:
+async def clone(ports: Ports, rules: Rules, hand: Hand, wanting: list[Drop], audio_url: str) -> Outcome:
     """Clone a voice, once."""
     job: Job = hand.row
     name = str(job.params["name"])
     if job.posted:
         return await _after_unclear(ports, job, name, wanting)
-    there = await _ids(ports, name)
+    there = set(await _called(ports, name))
     ours = await ports.store.transaction("our voices", lambda tx: {voice.voice_id for voice in tx.jobs.voices()})
-    if there - ours and not _approved(wanting):
+    if there - ours and not (job.approved or _approved(wanting)):
         return Hold(f"a cloned voice called “{name}” exists already, and it was not made here; approve it to make another")
     kept = {"known_voices": json.dumps(sorted(there)), "posted": 1, "posted_at": ports.clock.now()}
-    if not await ports.store.transaction("before the POST", lambda tx: _one_at_a_time(tx, hand, name, kept)):
-        return Later(LOOK_SECONDS, f"another voice called “{name}” is being cloned")
+    barred = await ports.store.transaction("before the POST", lambda tx: _one_at_a_time(tx, ports, rules, hand, kept))
+    if barred is not None:
+        return barred
     try:
         voice = await ports.api.voice_clone(audio_url, name)
-    except InvalidRequest as error:
-        return refused(job, error, ports.clock.now())
     except (ApiError, Unreachable) as error:
         if unclear(error):
             return Later(LOOK_SECONDS, f"no clear answer, asking List Voices: {error}")
-        await ports.store.transaction("not taken", lambda tx: tx.work.keep(hand.claim, {"posted": 0}))
-        raise error from None
-    return made(ports, job, voice.voice_id, name, wanting)
+        return await not_taken(ports, hand, error)
+    return made(ports, job, voice, name, wanting)
 
 
 def _approved(wanting: list[Drop]) -> bool:
     return any(drop.accepted for drop in wanting)
 
 
-def _one_at_a_time(tx: Tx, hand: Hand, name: str, kept: dict[str, Any]) -> bool:
+def _one_at_a_time(tx: Tx, ports: Ports, rules: Rules, hand: Hand, kept: dict[str, Any]) -> Outcome | None:
+    name = str(hand.row.params["name"])
     if tx.jobs.clone_underway(name, hand.id):
-        return False
-    tx.work.keep(hand.claim, kept)
-    return True
+        return Later(LOOK_SECONDS, f"another voice called “{name}” is being cloned")
+    return reserve(tx, ports, rules, hand, kept)
 
 
 async def _after_unclear(ports: Ports, job: Job, name: str, wanting: list[Drop]) -> Outcome:
     known = set(json.loads(job.known_voices or "[]"))
-    new = await _ids(ports, name) - known
+    new = {number: voice for number, voice in (await _called(ports, name)).items() if number not in known}
     if len(new) == 1:
-        return made(ports, job, new.pop(), name, wanting)
+        return made(ports, job, new.popitem()[1], name, wanting)
     if len(new) > 1:
         return Hold(f"{len(new)} new voices are called “{name}”: {', '.join(sorted(new))}; look which is this one")
     if ports.clock.now() - (job.posted_at or 0.0) > UNCLEAR_SECONDS:
@@ -74,14 +75,15 @@ async def _after_unclear(ports: Ports, job: Job, name: str, wanting: list[Drop])
     return Later(LOOK_SECONDS, "the answer was lost; asking List Voices whether the voice is there")
 
 
-async def _ids(ports: Ports, name: str) -> set[str]:
+async def _called(ports: Ports, name: str) -> dict[str, Voice]:
+    """The cloned voices of that name, by their ids."""
     voices: tuple[Voice, ...] = await ports.api.list_voices()
-    return {voice.voice_id for voice in voices if voice.type == "cloned" and voice.name == name}
+    return {voice.voice_id: voice for voice in voices if voice.type == "cloned" and voice.name == name}
 
 
-def made(ports: Ports, job: Job, voice_id: str, name: str, wanting: list[Drop]) -> Outcome:
+def made(ports: Ports, job: Job, voice: Voice, name: str, wanting: list[Drop]) -> Outcome:
     """The voice is there: its result is a small text that names it."""
-    now = ports.clock.now()
+    now, voice_id = ports.clock.now(), voice.voice_id
     source = display(wanting[0].path) if wanting else job.stem
     when = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
     what = {"voice_id": voice_id, "name": name, "cloned_at": when, "from": source}
@@ -91,6 +93,7 @@ def made(ports: Ports, job: Job, voice_id: str, name: str, wanting: list[Drop]) 
         tx.jobs.add_voice(voice_id, name, job.id)
         tx.jobs.add_result(job.id, "voice", "json", "", len(text.encode()), None, text)
         tx.jobs.wake_deliveries(job.id, now)
+        balance_is(tx, voice.credits_remaining, now)
 
-    fields = {"task_id": voice_id, "submitted_at": now, "ended_at": now, "progress": 100}
+    fields = {"task_id": voice_id, "submitted_at": now, "ended_at": now, "progress": 100, **settled(voice.credits_used)}
     return Done(JobState.DONE, f"the voice is {voice_id}", fields, also=know, due=None)

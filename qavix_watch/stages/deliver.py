@@ -15,7 +15,8 @@ from qavix_watch.core.naming import display, result_name, split_name
 from qavix_watch.core.outcomes import Done, Later, Outcome
 from qavix_watch.core.tasks import TaskType
 from qavix_watch.core.templates import templated
-from qavix_watch.errors import FileGone, FileUnreadable, NameRefused, NameTaken
+from qavix_watch.errors import FileGone, FileUnreadable, NameRefused, NameTaken, NoSpace
+from qavix_watch.stages.outlets import parts_of, roots_online
 from qavix_watch.stages.sweep import tidy
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from qavix_watch.ports.state import Tx
 
 MOST_NUMBERS = 10_000
+ROOM_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,20 @@ class Placed:
 async def deliver(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     """Put every result of a job under this drop's names."""
     delivery: Delivery = hand.row
-    await ports.blocking(ports.roots.check)
     work: Work = await ports.store.transaction("what is to be delivered", lambda tx: _read(tx, delivery))
+    await roots_online(ports, work.drop)
     missing = await ports.blocking(_missing, ports, rules, work)
     if missing:
         return await _fetch_again(ports, hand, missing)
+    try:
+        return await _under_some_name(ports, rules, hand, work)
+    except NoSpace as error:
+        if work.drop.outlet is None:
+            raise
+        return Later(ROOM_SECONDS, f"{error}; make room there")  # the brake is for the outbox and all that goes there
+
+
+async def _under_some_name(ports: Ports, rules: Rules, hand: Hand, work: Work) -> Outcome:
     try:
         return await _under_a_free_name(ports, rules, hand, work, _target)
     except NameRefused:
@@ -119,7 +130,7 @@ def _suffix(drop: Drop) -> bytes:
 
 
 def _target(rules: Rules, work: Work, result: Result, number: int) -> bytes:
-    """The path of a result in the outbox: the drop's own folders below its order's folder, and its name."""
+    """The path of a result in the outbox: the drop's own folders below its order's folder, and its name. Absolute in an outlet."""
     stem, suffix = split_name(name_of(work.drop.path))
     task = TaskType(work.job.task)
     template = rules.templates.get(work.job.task)
@@ -129,12 +140,15 @@ def _target(rules: Rules, work: Work, result: Result, number: int) -> bytes:
     else:
         twin = suffix if work.twins else None
         name = result_name(stem, kind, task, work.job.language, result.extension, number=number, source_suffix=twin)
-    return join(parent(work.drop.path), name)
+    return join(parent(work.drop.path) if work.drop.outlet is None else work.drop.outlet, name)
 
 
 def _escaped_target(rules: Rules, work: Work, result: Result, number: int) -> bytes:
     """The same with what this filesystem refuses percent-escaped."""
-    return b"/".join(escape_refused(name) for name in _target(rules, work, result, number).split(b"/"))
+    wanted = _target(rules, work, result, number)
+    if work.drop.outlet is not None:  # a person named that folder: it is as it is
+        return join(work.drop.outlet, escape_refused(name_of(wanted)))
+    return b"/".join(escape_refused(name) for name in wanted.split(b"/"))
 
 
 def _missing(ports: Ports, rules: Rules, work: Work) -> list[Result]:
@@ -215,7 +229,10 @@ def _make_folders(ports: Ports, rules: Rules, work: Work, names: Mapping[int, by
 
 def _place_all(ports: Ports, rules: Rules, hand: Hand, work: Work, names: Mapping[int, bytes]) -> list[Placed]:
     placed = [_place(ports, rules, hand, work, result, names[result.id]) for result in work.results]
-    tidy(ports.files, rules.layout)
+    if work.drop.outlet is None:
+        tidy(ports.files, rules.layout)
+    else:
+        ports.files.remove_empty(parts_of(rules, work.job, work.drop), work.drop.outlet)
     return placed
 
 
@@ -226,14 +243,20 @@ def _place(ports: Ports, rules: Rules, hand: Hand, work: Work, result: Result, n
         if result.staged is not None:
             ports.files.remove(join(rules.layout.outbox, result.staged))
         return same
-    private, sha256 = _prepare(ports, rules, hand, work, result)
+    private, sha256 = _prepare(ports, rules, hand, work, result, parent(target))
     ports.files.adopt(private, whose_rights(ports, rules, work.drop, join(rules.layout.outbox, parent(name))))
     ports.files.rename_new(private, target)
+    if result.staged is not None:  # it is still there where it grew on another filesystem
+        ports.files.remove(join(rules.layout.outbox, result.staged))
     return Placed(result, name, result.size, sha256)
 
 
 def whose_rights(ports: Ports, rules: Rules, drop: Drop, otherwise: bytes) -> bytes:
-    """The folder whose group and mode what is made for a drop takes: its order's, so that whoever drops there may use it."""
+    """The folder whose group and mode what is made for a drop takes: its order's, so that whoever drops there may use it, or the one
+    that was named for its results.
+    """
+    if drop.outlet is not None:
+        return drop.outlet
     folder = rules.layout.in_inbox(drop.folder)
     return otherwise if _size(ports, folder) is None else folder
 
@@ -254,13 +277,14 @@ def _sha256_if_same(ports: Ports, hand: Hand, result: Result, target: bytes) -> 
     return sha256 if sha256 == result.sha256 else None
 
 
-def _prepare(ports: Ports, rules: Rules, hand: Hand, work: Work, result: Result) -> tuple[bytes, str]:
-    """A private file in the outbox with this result in it, ready to get its name."""
+def _prepare(ports: Ports, rules: Rules, hand: Hand, work: Work, result: Result, folder: bytes) -> tuple[bytes, str]:
+    """A private file with this result in it, ready to get its name in `folder`."""
     staged = None if result.staged is None else join(rules.layout.outbox, result.staged)
-    if staged is not None and _size(ports, staged) == result.size:
+    if staged is not None and _size(ports, staged) == result.size and ports.files.same_filesystem(parent(staged), folder):
         return staged, result.sha256
-    ports.files.make_folder(rules.layout.parts, rules.layout.outbox)
-    private = join(rules.layout.parts, f"d{hand.id}.{result.id}.{hand.row.fence}.copy".encode())
+    parts = parts_of(rules, work.job, work.drop)
+    ports.files.make_folder(parts, rules.layout.outbox if work.drop.outlet is None else None)
+    private = join(parts, f"d{hand.id}.{result.id}.{hand.row.fence}.copy".encode())
     ports.files.remove(private)
     if result.inline is not None:
         _write(ports, private, result.inline.encode())

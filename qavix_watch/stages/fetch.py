@@ -9,25 +9,37 @@ from typing import TYPE_CHECKING, cast
 from qavix_watch.core.foreign import extension_for
 from qavix_watch.core.layout import join
 from qavix_watch.core.lifecycle import JobState
-from qavix_watch.core.outcomes import Brake, Done, Outcome, Retry
+from qavix_watch.core.naming import display
+from qavix_watch.core.outcomes import Brake, Done, Later, Outcome, Retry
 from qavix_watch.core.service import ResultHead
-from qavix_watch.errors import FileError, FileGone, LinkExpired, MediaError, NoMediaReader, ResultBroken, Unreachable
+from qavix_watch.errors import FileError, FileGone, LinkExpired, MediaError, NoMediaReader, NoSpace, ResultBroken, Unreachable
 from qavix_watch.stages.follow import pack, unpack
+from qavix_watch.stages.outlets import parts_of
 
 if TYPE_CHECKING:
     from qavix_watch.core.naming import ResultKind
-    from qavix_watch.core.records import Job, Result
+    from qavix_watch.core.records import Drop, Job, Result
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import Download
     from qavix_watch.ports import Hand, Ports, Sink
     from qavix_watch.ports.state import Tx
 
 HEAD_BYTES = 4096
+ROOM_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where results grow: the folder for that, absolute, and the one above it. `in_outbox`: that is the outbox, which has a root."""
+
+    parts: bytes
+    home: bytes
+    in_outbox: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """One result that has come in."""
+    """One result that has come in. `staged`: below the outbox, or absolute where that is elsewhere."""
 
     kind: str
     extension: str
@@ -39,12 +51,15 @@ class Fetched:
 async def fetch(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     """Fetch what is not there yet."""
     job: Job = hand.row
-    await ports.blocking(ports.roots.check)
+    wanting: list[Drop] = await ports.store.transaction("who wants it", lambda tx: tx.drops.wanting(job.id))
+    place = _place(rules, job, wanting)
+    if place.in_outbox:
+        await ports.blocking(ports.roots.check)
     known: list[Result] = await ports.store.transaction("its results", lambda tx: tx.jobs.results(job.id))
     have = await ports.blocking(_whole, ports, rules, known)
     urls = unpack(job.output_json)
     for kind in sorted(urls.keys() - have):
-        outcome = await _one(ports, rules, hand, kind, urls[kind])
+        outcome = await _one(ports, rules, hand, place, kind, urls[kind])
         if outcome is not None:
             return outcome
     now = ports.clock.now()
@@ -53,6 +68,12 @@ async def fetch(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         tx.jobs.wake_deliveries(job.id, now)
 
     return Done(JobState.DONE, "every result is here", {"ended_at": now}, also=ready, due=None)
+
+
+def _place(rules: Rules, job: Job, wanting: list[Drop]) -> Place:
+    """What somebody submitted by command grows where it shall lie; it does not wait for a root that is away."""
+    drop = next((one for one in wanting if one.outlet is not None), None)
+    return Place(parts_of(rules, job, drop), rules.layout.outbox if drop is None else drop.outlet or b"", drop is None)
 
 
 def _whole(ports: Ports, rules: Rules, known: list[Result]) -> set[str]:
@@ -69,16 +90,20 @@ def _is_there(ports: Ports, rules: Rules, result: Result) -> bool:
         return False
 
 
-async def _one(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str) -> Outcome | None:
+async def _one(ports: Ports, rules: Rules, hand: Hand, place: Place, kind: str, url: str) -> Outcome | None:
     """Fetch one result and note it; an outcome where that has to wait."""
     job: Job = hand.row
     try:
-        space = await ports.blocking(_room, ports, rules)
+        space = await ports.blocking(_room, ports, rules, place)
         if space is not None:
             return space
-        fetched = await ports.blocking(_download, ports, rules, hand, kind, url)
+        fetched = await ports.blocking(_download, ports, rules, hand, place, kind, url)
     except LinkExpired:
         return await _new_links(ports, hand)
+    except NoSpace as error:
+        if place.in_outbox:
+            raise
+        return Later(ROOM_SECONDS, f"{error}; make room there")
     except (ResultBroken, Unreachable) as error:  # a host of results is not the service: that it fails says nothing of that
         return Retry(f"the {kind} result: {error}")
 
@@ -99,19 +124,27 @@ async def _new_links(ports: Ports, hand: Hand) -> Outcome:
     return Retry("the results' links had expired", fields={"output_json": fresh})
 
 
-def _room(ports: Ports, rules: Rules, need: int = 0) -> Brake | None:
-    ports.files.make_folder(rules.layout.parts, rules.layout.outbox)
-    space = ports.files.space(rules.layout.parts)
-    if space.free_bytes - need < rules.min_free_bytes or space.free_inodes == 0:
-        return Brake("disk", "there is too little free space for results", "Make room; fetching goes on by itself.", "results", 10.0)
+def _make_parts(ports: Ports, place: Place) -> None:
+    """In the outbox as that is; elsewhere for us alone to write into, whoever may write into the folder above."""
+    ports.files.make_folder(place.parts, place.home if place.in_outbox else None)
+
+
+def _room(ports: Ports, rules: Rules, place: Place, need: int = 0) -> Brake | Later | None:
+    _make_parts(ports, place)
+    space = ports.files.space(place.parts)
+    if space.for_a_file - need < rules.min_free_bytes:
+        if not place.in_outbox:  # the brake is for the outbox and all that goes there
+            return Later(ROOM_SECONDS, f"there is too little free space in {display(place.home)}; make room there")
+        why = f"there is too little free space for results in {display(place.home)}"
+        return Brake("disk", why, "Make room; fetching goes on by itself.", "results", 10.0)
     return None
 
 
-def _download(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str) -> Fetched:
+def _download(ports: Ports, rules: Rules, hand: Hand, place: Place, kind: str, url: str) -> Fetched:
     job: Job = hand.row
-    stem = join(rules.layout.parts, f"{job.id}.{kind}.{job.fence}".encode())
+    stem = join(place.parts, f"{job.id}.{kind}.{job.fence}".encode())
     part, notes = stem + b".part", stem + b".head"
-    sink = _open(ports, rules, f"{job.id}.{kind}.".encode(), stem)
+    sink = _open(ports, place, f"{job.id}.{kind}.".encode(), stem)
     try:
         came = ports.transfers.download(
             url, sink, _read_head(ports, notes), lambda head: _write_head(ports, notes, head), hand.meter("downloading"),
@@ -119,36 +152,37 @@ def _download(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str) -> Fe
         )
     finally:
         sink.close()
-    return _checked(ports, rules, hand, kind, url, part, notes, came)
+    return _checked(ports, place, hand, kind, url, part, notes, came)
 
 
-def _open(ports: Ports, rules: Rules, prefix: bytes, stem: bytes) -> Sink:
+def _open(ports: Ports, place: Place, prefix: bytes, stem: bytes) -> Sink:
     """The part that grows; a delivery that ends just now may take away the folder of parts under our hands."""
     while True:
-        ports.files.make_folder(rules.layout.parts, rules.layout.outbox)
+        _make_parts(ports, place)
         try:
-            _go_on_with(ports, rules, prefix, stem)
+            _go_on_with(ports, place, prefix, stem)
             return ports.files.append(stem + b".part")
         except FileGone:
-            ports.roots.check()
+            if place.in_outbox:
+                ports.roots.check()
 
 
-def _go_on_with(ports: Ports, rules: Rules, prefix: bytes, stem: bytes) -> None:
+def _go_on_with(ports: Ports, place: Place, prefix: bytes, stem: bytes) -> None:
     """What an earlier try of this job left is gone on with, under a name of our own: whoever was fenced out keeps its hands off it."""
-    names = [name for name in ports.files.listdir(rules.layout.parts) if name.startswith(prefix)]
+    names = [name for name in ports.files.listdir(place.parts) if name.startswith(prefix)]
     names.sort(key=lambda name: (len(name), name))
     for name in names:
         if name.endswith(b".whole"):
-            ports.files.remove(join(rules.layout.parts, name))  # it was never recorded, or is no longer what was recorded
+            ports.files.remove(join(place.parts, name))  # it was never recorded, or is no longer what was recorded
     for ending in (b".head", b".part"):
         left = [name for name in names if name.endswith(ending)]
         for name in left[:-1]:
-            ports.files.remove(join(rules.layout.parts, name))
-        if left and join(rules.layout.parts, left[-1]) != stem + ending:
-            ports.files.rename_new(join(rules.layout.parts, left[-1]), stem + ending)
+            ports.files.remove(join(place.parts, name))
+        if left and join(place.parts, left[-1]) != stem + ending:
+            ports.files.rename_new(join(place.parts, left[-1]), stem + ending)
 
 
-def _checked(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str, part: bytes, notes: bytes, came: Download) -> Fetched:
+def _checked(ports: Ports, place: Place, hand: Hand, kind: str, url: str, part: bytes, notes: bytes, came: Download) -> Fetched:
     try:
         extension = _kind_is_right(ports, kind, url, part, came)
     except NoMediaReader:
@@ -162,7 +196,8 @@ def _checked(ports: Ports, rules: Rules, hand: Hand, kind: str, url: str, part: 
     ports.files.remove(whole)
     ports.files.rename_new(part, whole)
     ports.files.remove(notes)
-    return Fetched(kind, extension, sha256, came.size, whole[len(rules.layout.outbox) + 1 :])
+    staged = whole[len(place.home) + 1 :] if place.in_outbox else whole
+    return Fetched(kind, extension, sha256, came.size, staged)
 
 
 def _kind_is_right(ports: Ports, kind: str, url: str, part: bytes, came: Download) -> str:

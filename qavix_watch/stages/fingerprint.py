@@ -8,6 +8,7 @@ from qavix_watch.core.lifecycle import DropState
 from qavix_watch.core.outcomes import Done, Outcome
 from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
 from qavix_watch.errors import FileChanged, FileGone
+from qavix_watch.stages.outlets import roots_online
 
 if TYPE_CHECKING:
     from qavix_watch.core.files import Fingerprint, Stat
@@ -21,7 +22,7 @@ async def fingerprint(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     """Hash a settled drop; back to waiting where it is not what had settled."""
     drop: Drop = hand.row
     spec = TASKS[TaskType(drop.task)]
-    main = rules.layout.in_inbox(drop.path)
+    main = rules.layout.original(drop)
     partner = None if drop.partner is None or spec.partner is None else rules.layout.in_inbox(drop.partner)
     try:
         read = await ports.blocking(_read, ports, main, hand)
@@ -31,7 +32,7 @@ async def fingerprint(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         if also is not None and not drop.partner_is(also.before):
             return again(read.after, ports.clock.now(), rules)
     except (FileGone, FileChanged):
-        await ports.blocking(ports.roots.check)
+        await roots_online(ports, drop)
         return Done(DropState.WAITING, "it changed while it was read")
     duration = await _duration(ports, main, spec.main)
     second = None if partner is None or spec.partner is None else await _duration(ports, partner, spec.partner)
@@ -41,7 +42,8 @@ async def fingerprint(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         if also is not None and spec.partner is not None:
             tx.contents.ensure(also.sha256, also.md5, also.size, spec.partner.value, second)
 
-    if await ports.store.transaction("is it ours", lambda tx: tx.jobs.made_in(read.sha256, drop.folder)):
+    by_command = drop.outlet is not None  # whoever names a file means it
+    if not by_command and await ports.store.transaction("is it ours", lambda tx: tx.jobs.made_in(read.sha256, drop.folder)):
         return Done(DropState.IGNORED, "it is a result of this very order", {"ended_at": ports.clock.now()}, due=None)
     fields = {"sha256": read.sha256, "partner_sha256": None if also is None else also.sha256, "reason": ""}
     return Done(DropState.FINGERPRINTED, "read whole", fields, also=know)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from qavix_watch.core.identity import mark, mark_in
 from qavix_watch.core.lifecycle import JobState
-from qavix_watch.core.outcomes import Done, Fail, Later, Outcome, Retry
+from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Outcome, Retry
 from qavix_watch.errors import NotFound
+from qavix_watch.stages.answers import about_the_path
+from qavix_watch.stages.money import settled, task_failed
 
 if TYPE_CHECKING:
     from qavix_watch.core.records import Job, OpenTask
@@ -21,6 +25,12 @@ PAGE = 100
 MOST_PAGES_BEYOND_OURS = 50
 YOUNG_SECONDS = 60.0
 LOST_SECONDS = 60.0
+MOST_ASKED = 3
+ACCOUNT_SECONDS = 30.0
+ACCOUNT_HINT = (
+    "The key is another account's: put the right one back, or name the new account with `api.account`."
+    " `qavix-watch approve account` goes on with it as it is; compare `[api.paths] get_task` first."
+)
 
 
 async def follow(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
@@ -68,16 +78,43 @@ async def look(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     job: Job = hand.row
     try:
         task = await ports.api.get_task(job.task_id or "")
-    except NotFound:
-        return Retry(f"the service does not know task {job.task_id} any more", after=LOST_SECONDS)
+    except NotFound as error:
+        if about_the_path(error):
+            raise
+        return await _lost(ports, job)
+    if (mark_in(task.name) or mark(job.key)) != mark(job.key):
+        return await _lost(ports, job)  # other work under the same id: another account's, or a service's that began anew
     if task.status == "failed":
+        await ports.store.transaction("its credits", lambda tx: task_failed(tx, hand, task.credits_used, ports.clock.now()))
         return Fail(f"the task failed: {task.error_message or 'the service did not say why'}")
     if task.status != "completed":
         return Later(None, "", {"task_status": task.status, "progress": task.progress if task.progress is not None else job.progress})
     if task.output is None or not task.output.urls:
         return Retry("the task is completed, but there is no result yet")
-    fields = {"task_status": task.status, "progress": 100, "credits_used": task.credits_used, "output_json": pack(task.output)}
-    return Done(JobState.FETCHING, "the task is completed", fields)
+    fields = {"task_status": task.status, "progress": 100, "output_json": pack(task.output), **settled(task.credits_used)}
+    return Done(JobState.FETCHING, "the task is completed", fields, also=lambda tx: tx.money.freed(ports.clock.now()))
+
+
+async def _lost(ports: Ports, job: Job) -> Outcome:
+    """One task that is not known is lost; where no other one is known either, it is another account that was asked."""
+    why = f"the service does not know task {job.task_id} any more"
+    approved, doubted = await ports.store.transaction("the account", lambda tx: (tx.house.fact("account approved"), tx.brakes.on()))
+    if approved is not None and approved[1] >= (job.submitted_at or job.created_at):
+        return Retry(why, after=LOST_SECONDS)
+    known = False if any(brake.name == "account" for brake in doubted) else await knows_any(ports, job.task_id or "")
+    if known is False or (known is None and job.tries):
+        return Brake("account", f"{why}, and no other task that it gave us", ACCOUNT_HINT, after=ACCOUNT_SECONDS)
+    return Retry(why, after=LOST_SECONDS)
+
+
+async def knows_any(ports: Ports, but: str) -> bool | None:
+    """Whether the service knows one of the last tasks that it gave us, `but` one; None where there are none. Errors: as for Api."""
+    tasks: list[str] = await ports.store.transaction("known tasks", lambda tx: tx.jobs.known_tasks(but, MOST_ASKED))
+    for task in tasks:
+        with suppress(NotFound):
+            await ports.api.get_task(task)
+            return True
+    return False if tasks else None
 
 
 def pack(output: Output) -> str:

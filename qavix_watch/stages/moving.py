@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.naming import numbered
-from qavix_watch.errors import FileChanged, FileGone, NameTaken
+from qavix_watch.errors import FileChanged, FileGone, NameTaken, NoSpace
 
 if TYPE_CHECKING:
     from qavix_watch.core.files import Stat
@@ -51,7 +51,11 @@ def _copied(ports: Ports, hand: Hand, original: Original, target: bytes) -> None
     ours = f".qavix-copy-{original.mark}-"
     clear_copies(ports, parent(target), ours.encode())
     private = join(parent(target), f"{ours}{hand.row.fence}".encode())
-    sha256 = ports.files.copy(original.path, private, hand.meter("copying"))
+    try:
+        sha256 = ports.files.copy(original.path, private, hand.meter("copying"))
+    except NoSpace:
+        ports.files.remove(private)  # or it would itself be why there is no room
+        raise
     if original.sha256 not in {None, sha256}:
         ports.files.remove(private)
         raise FileChanged("the original changed while it was copied")

@@ -2,109 +2,180 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qavix_watch.core import readme
 from qavix_watch.core.ignore import is_companion, is_document, media_kind, rule_against
 from qavix_watch.core.layout import join, name_of, parent
-from qavix_watch.core.naming import display
+from qavix_watch.core.naming import display, numbered
 from qavix_watch.core.order import Order
 from qavix_watch.core.tasks import MediaKind
 from qavix_watch.errors import FileError, NestedOrder, OptionsError, OrderError
+from qavix_watch.stages.texts import NEW, put, read_own
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from qavix_watch.core.files import Stat
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Ports
 
-NAME = b"QAVIX-READ-ME.txt"
+NAME = readme.FILE_NAME
+PRIVATE = b".qavix-read-me"
 PATIENCE_SECONDS = 60.0
-LIMIT_BYTES = 1 << 16
+MOST_A_LOOK = 50
+"""Each note waits for the disk: where thousands of folders need one, other work must not wait for all of them."""
+MOST_NAMES = 9
+NANOSECONDS = 1e9
+
+_PRIVATE = frozenset({PRIVATE, PRIVATE + NEW})
+_NOTE = re.compile(rb"(?i)qavix-read-me(?: \(\d+\))?\.txt")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of a part of the inbox: files and folders by their path in it, what each folder asks for.
+
+    `questions`: the drops whose order is understood and cannot be carried out: folder, path, what is to be mended.
+    """
+
+    files: Mapping[bytes, Stat]
+    folders: Mapping[bytes, Stat]
+    orders: Mapping[bytes, Order | OrderError]
+    places: Mapping[bytes, bool]
+    questions: Sequence[tuple[bytes, bytes, str]] = ()
+    within: dict[bytes, list[bytes]] = field(default_factory=dict)
+    holders: set[bytes] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for path in self.files:
+            self.within.setdefault(parent(path), []).append(path)
+        self.holders.update(parent(folder) for folder in self.folders)
 
 
 class Notes:
-    """The notes of one inbox, as far as they were written in this process."""
+    """The notes of one inbox. They are files: a start finds those of the one before, and everything else is asked of the disk."""
 
     def __init__(self, ports: Ports, rules: Rules) -> None:
         self._ports = ports
         self._rules = rules
-        self._since: dict[bytes, float] = {}
+        self._since: dict[bytes, tuple[int, float]] = {}
 
-    def apply(
-        self,
-        places: Mapping[bytes, bool],
-        files: Mapping[bytes, Stat],
-        folders: Mapping[bytes, Stat],
-        orders: Mapping[bytes, Order | OrderError],
-        now: float,
-    ) -> None:
-        """Write, mend or take back the note of every folder that was looked at."""
-        by_folder: dict[bytes, list[bytes]] = {}
-        for path in files:
-            by_folder.setdefault(parent(path), []).append(path)
-        for folder in {*by_folder, *folders, *(place for place in places)}:
-            there = join(folder, NAME) in files
-            text = self._wanted(folder, by_folder.get(folder, []), folders, orders, now, there=there)
-            if text is not None or there:
-                self._put(folder, text, there=there)
+    def apply(self, look: Look, now: float) -> dict[bytes, float]:
+        """Write, mend or take back the note of every folder that was looked at.
 
-    def _wanted(
-        self, folder: bytes, paths: list[bytes], folders: Mapping[bytes, Stat], orders: Mapping[bytes, Order | OrderError], now: float,
-        *, there: bool,
-    ) -> str | None:
+        Gives the folders that are to be looked at again though nothing may happen in them, and when.
+        """
+        if look.places.get(b""):
+            self._since = {folder: since for folder, since in self._since.items() if folder in look.folders}
+        self._sweep(look)
+        again: dict[bytes, float] = {}
+        written = 0
+        for folder in {*look.within, *look.folders, *look.places}:
+            notes = [path for path in look.within.get(folder, ()) if _NOTE.fullmatch(name_of(path))]
+            text = self._wanted(folder, look, now, again, there=bool(notes))
+            if written >= MOST_A_LOOK:
+                again[folder] = now
+            elif text is not None or notes:
+                written += self._put(folder, text, sorted(notes))
+        return again
+
+    def _sweep(self, look: Look) -> None:
+        """What a process that was killed left under a private name goes."""
+        for path in look.files:
+            if name_of(path) in _PRIVATE:
+                with suppress(FileError):
+                    self._ports.files.remove(self._rules.layout.in_inbox(path))
+
+    def _wanted(self, folder: bytes, look: Look, now: float, again: dict[bytes, float], *, there: bool) -> str | None:
         """The note that this folder should have, None for none."""
-        asked = orders.get(folder)
-        people = [path for path in paths if not _ours(path)]
+        asked = look.orders.get(folder)
+        people = [path for path in look.within.get(folder, ()) if self._is_persons(path)]
         if asked is None:
-            return self._about_loose(folder, people)
+            return self._about_loose(folder, people, look)
         if isinstance(asked, Order):
-            self._since.pop(folder, None)
-            return self._about_kinds(asked, people)
-        if isinstance(orders.get(parent(folder)), OrderError):
+            return _about_voices(folder, look.questions) or self._about_kinds(asked, people)
+        if isinstance(look.orders.get(parent(folder)), OrderError):
             return None  # the folder above says it already
-        since = self._since.setdefault(folder, now)
         name = name_of(folder).decode("utf-8", "surrogateescape")
         if readme.is_default_name(name):
             return None
-        holds = there or bool(people) or any(other.startswith(folder + b"/") for other in folders)
-        return _said(name, asked) if holds or now - since >= PATIENCE_SECONDS else None
+        if not (there or people or folder in look.holders):
+            left = PATIENCE_SECONDS - self._waited(folder, look.folders.get(folder), now)
+            if left > 0:
+                again[folder] = now + left
+                return None
+        return _said(name, asked)
 
-    def _about_loose(self, folder: bytes, people: list[bytes]) -> str | None:
-        loose = [
-            path
-            for path in people
-            if media_kind(name_of(path), self._rules.extensions) is not None
-            and rule_against(name_of(path), patterns=self._rules.ignore) is None
-        ]
-        if not loose:
-            return None
+    def _is_persons(self, path: bytes) -> bool:
+        """Whether a person put it there: not a text of ours, and not what a system leaves in every folder."""
+        return rule_against(name_of(path), patterns=self._rules.ignore) is None
+
+    def _waited(self, folder: bytes, stat: Stat | None, now: float) -> float:
+        """Seconds since the folder got its name.
+
+        A rename changes its ctime, which outlives a restart; where a server's clock is ahead of ours, what counts is how long
+        it has looked like this to us.
+        """
+        changed = 0 if stat is None else stat.ctime_ns
+        known = self._since.get(folder)
+        if known is None or known[0] != changed:
+            known = self._since[folder] = (changed, now)
+        age = self._ports.clock.wall() - changed / NANOSECONDS if stat is not None else 0.0
+        return max(now - known[1], age)
+
+    def _about_loose(self, folder: bytes, people: Iterable[bytes], look: Look) -> str | None:
+        loose = [path for path in people if look.files[path].size and media_kind(name_of(path), self._rules.extensions) is not None]
         project = display(folder) if folder else None
+        if not loose or (project is not None and readme.is_default_name(project)):
+            return None
         return readme.loose_file([display(name_of(path)) for path in sorted(loose)], projects=self._rules.layout.projects, project=project)
 
-    def _about_kinds(self, asked: Order, people: list[bytes]) -> str | None:
+    def _about_kinds(self, asked: Order, people: Iterable[bytes]) -> str | None:
         wrong = sorted(path for path in people if wrong_kind(path, asked, self._rules))
         return readme.wrong_kind([display(name_of(path)) for path in wrong], asked.task) if wrong else None
 
-    def _put(self, folder: bytes, text: str | None, *, there: bool) -> None:
-        path = self._rules.layout.in_inbox(join(folder, NAME))
+    def _put(self, folder: bytes, text: str | None, notes: Sequence[bytes]) -> int:
+        """Bring the notes of a folder into the form that they should have; gives how many files that changed."""
         try:
-            old = self._ports.files.read(path, LIMIT_BYTES) if there else None
-            if old is not None and not readme.is_ours(old):
-                return
-            if text is None:
-                self._ports.files.remove(path)
-            elif old != text.encode():
-                private = self._rules.layout.in_inbox(join(folder, b".qavix-read-me"))
-                self._ports.files.write(path, text.encode(), private, parent(path))
+            return self._replaced(folder, None if text is None else text.encode(), notes)
         except FileError:
-            return  # the folder went away or cannot be written; `status` names it all the same
+            return 0  # the folder went away or cannot be written; `status` names it all the same
+
+    def _replaced(self, folder: bytes, text: bytes | None, notes: Sequence[bytes]) -> int:
+        files, inside = self._ports.files, self._rules.layout.in_inbox
+        found = {path: read_own(files, inside(path), readme.is_ours) for path in notes}
+        ours = [path for path in notes if found[path][1]]
+        if text is None:
+            for path in ours:
+                files.remove(inside(path))
+            return len(ours)
+        private = inside(join(folder, PRIVATE))
+        if not ours:
+            taken = {name_of(path).lower() for path in notes}
+            free = (join(folder, name) for name in _NAMES if name.lower() not in taken)
+            return int(any(put(files, inside(path), text, private, replacing=False) for path in free))
+        for path in ours[1:]:
+            files.remove(inside(path))
+        if found[ours[0]][0] == text:
+            return len(ours) - 1
+        put(files, inside(ours[0]), text, private, replacing=found[ours[0]][0] is not None)
+        return len(ours)
 
 
-def _ours(path: bytes) -> bool:
-    name = name_of(path).lower()
-    return name.startswith((b"qavix-read-me", b".")) or name in {b"qavix.toml", b"qavix.toml.txt"}
+_NAMES = tuple(numbered(NAME, number) for number in range(1, MOST_NAMES + 1))
+"""The second is used where a person's own file has the first."""
+
+
+def _about_voices(folder: bytes, questions: Iterable[tuple[bytes, bytes, str]]) -> str | None:
+    reasons: dict[str, list[str]] = {}
+    for order, path, reason in questions:
+        if order == folder:
+            reasons.setdefault(reason, []).append(display(path.removeprefix(folder + b"/")))
+    return readme.voice_unclear(reasons) if reasons else None
 
 
 def _said(name: str, error: OrderError) -> str:

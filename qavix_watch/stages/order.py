@@ -5,26 +5,29 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core import identity, voices
 from qavix_watch.core.grammar import read_order
 from qavix_watch.core.layout import folders_down, join, name_of
-from qavix_watch.core.lifecycle import HELD_BY_ORDER, DropState, JobState
+from qavix_watch.core.lifecycle import HELD_BY_ORDER, DropState
 from qavix_watch.core.naming import display, split_name, wire_name
 from qavix_watch.core.options import parse_options
-from qavix_watch.core.order import to_json
+from qavix_watch.core.order import from_json, to_json
 from qavix_watch.core.outcomes import Done, Later, Outcome
 from qavix_watch.core.tasks import TASKS, TaskType
 from qavix_watch.errors import FileChanged, FileError, FileGone, OptionsError, OrderError
+from qavix_watch.stages.account import reckon
+from qavix_watch.stages.generations import Plan, ensure
+from qavix_watch.stages.outlets import roots_online
+from qavix_watch.stages.whys import dragged_away
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from qavix_watch.core.options import Options
     from qavix_watch.core.order import Order
-    from qavix_watch.core.records import Drop, Job
+    from qavix_watch.core.records import Drop
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import Voice
     from qavix_watch.ports import Files, Hand, Ports
@@ -34,33 +37,13 @@ OPTION_NAMES = (b"qavix.toml", b"qavix.toml.txt")
 OPTIONS_LIMIT_BYTES = 1 << 16
 FRESH_SECONDS = 5.0
 PRIORITIES: Mapping[str, int] = {"high": 1, "normal": 0, "low": -1}
-MOST_GENERATIONS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One job that a drop asks for, before it is known whether it exists already."""
-
-    account: str
-    task: TaskType
-    params: Mapping[str, Any]
-    inputs: tuple[str, ...]
-    values: Mapping[str, Any]
-
-    def identity(self, generation: int) -> str:
-        """What makes it the same work as another."""
-        return identity.identity(self.account, self.task, self.params, self.inputs, generation)
-
-    def key(self, generation: int) -> str:
-        """The idempotency key of one generation."""
-        return identity.idempotency_key(self.identity(generation))
 
 
 async def order(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     """Make the jobs of a fingerprinted drop, or join those that exist."""
     drop: Drop = hand.row
     try:
-        asked = await ports.blocking(read_folder_order, ports.files, rules, drop.folder, drop.path)
+        asked = await ports.blocking(order_of, ports.files, rules, drop)
     except OrderError as error:
         return Done(DropState.WAITING, f"its order is not understood: {error}", due=rules.rescan_seconds)
     if to_json(asked) != drop.order_json:
@@ -71,11 +54,14 @@ async def order(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         chosen = await _voices(ports, asked)
         text = await ports.blocking(_text, ports, rules, drop) if asked.task is TaskType.TEXT_TO_SPEECH else None
     except OrderError as error:
-        return Later(rules.rescan_seconds, " ".join(filter(None, (str(error), error.hint))))
+        why = " ".join(filter(None, (str(error), error.hint)))
+        if drop.outlet is not None:  # no folder that could get a better name
+            return _refused(why)
+        return Later(rules.rescan_seconds, why, {"question": why})
     except UnicodeDecodeError:
         return _refused("it is not text in UTF-8; save it again as plain text in UTF-8")
     except (FileGone, FileChanged) as error:
-        await ports.blocking(ports.roots.check)
+        await roots_online(ports, drop)
         return Done(DropState.WAITING, str(error))
     if text is not None and not text.strip():
         return _refused("there is no text in it")
@@ -83,16 +69,37 @@ async def order(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     now = ports.clock.now()
     held = HELD_BY_ORDER if asked.hold and not drop.accepted else ""
 
-    def make(tx: Tx) -> None:
-        for plan in plans:
-            job = _ensure(tx, plan, PRIORITIES[asked.priority], now, held)
-            tx.jobs.expect_delivery(job, drop.id, now)
+    dragged = await _dragged_back(ports, rules, drop)
 
-    return Done(DropState.DELIVERING, "ordered: " + asked.canonical(), {"held": held}, also=make, due=None)
+    def make(tx: Tx) -> None:
+        for earlier in dragged:
+            tx.drops.detach(earlier, now, f"it was dragged back: it is drop-{drop.id} now")
+        for plan in plans:
+            job = ensure(tx, plan, PRIORITIES[asked.priority], now, held)
+            tx.jobs.expect_delivery(job, drop.id, now)
+            reckon(tx, job)
+
+    return Done(DropState.DELIVERING, "ordered: " + asked.canonical(), {"held": held, "question": ""}, also=make, due=None)
 
 
 def _refused(why: str) -> Outcome:
     return Done(DropState.ARCHIVING, why, {"verdict": "failed", "reason": why})
+
+
+async def _dragged_back(ports: Ports, rules: Rules, drop: Drop) -> list[int]:
+    """The failed drops whose original this one is, dragged back from failed/. Our text about them goes."""
+    if drop.outlet is not None:
+        return []
+    alike = await ports.store.transaction("failed before", lambda tx: tx.drops.failed_alike(drop))
+    if not alike:
+        return []
+    await ports.blocking(ports.roots.check)
+    return await ports.blocking(dragged_away, ports, rules, alike)
+
+
+def order_of(files: Files, rules: Rules, drop: Drop) -> Order:
+    """What is asked for a drop: by its folder as it is now, or by the command that submitted it. OrderError where that is no order."""
+    return read_folder_order(files, rules, drop.folder, drop.path) if drop.outlet is None else from_json(drop.order_json)
 
 
 def read_folder_order(files: Files, rules: Rules, folder: bytes, path: bytes) -> Order:
@@ -125,6 +132,8 @@ def order_fields(folder: bytes, asked: Order) -> dict[str, Any]:
         "canonical": asked.canonical(),
         "task": asked.task,
         "priority": PRIORITIES[asked.priority],
+        "question": "",
+        "accepted": 0,  # what a person approved was another order
     }
 
 
@@ -152,7 +161,7 @@ def _speaking(voice: str, named: Mapping[str | None, str]) -> list[str]:
 
 def _text(ports: Ports, rules: Rules, drop: Drop) -> str:
     """What is to be spoken. FileChanged; UnicodeDecodeError where it is no text that we can read."""
-    data = ports.files.read(rules.layout.in_inbox(drop.path), rules.text_limit_bytes)
+    data = ports.files.read(rules.layout.original(drop), rules.text_limit_bytes)
     if hashlib.sha256(data).hexdigest() != drop.sha256:
         raise FileChanged("it changed after it was read")
     return decode(data)
@@ -185,20 +194,3 @@ def _plan(
         "token": token,
     }
     return Plan(rules.account, asked.task, params, inputs, values)
-
-
-def _ensure(tx: Tx, plan: Plan, priority: int, now: float, held: str) -> int:
-    """The id of the job for a plan: the newest generation there is, or a new one."""
-    first = plan.identity(1)
-    newest: Job | None = tx.jobs.newest(first)
-    if newest is not None and not (newest.state is JobState.FAILED and newest.task_id):
-        tx.jobs.join(newest, priority, held=bool(held), now=now)
-        return newest.id
-    generation = 1 if newest is None else newest.generation + 1
-    why = held
-    if generation > MOST_GENERATIONS:
-        why = f"it failed {MOST_GENERATIONS} times already; approve it to try once more"
-    state = JobState.HELD if why else JobState.READY
-    values = {**plan.values, "identity": first, "key": plan.key(generation), "generation": generation, "priority": priority}
-    number: int = tx.jobs.add(values, state, now, why or "ordered")
-    return number

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from qavix_watch.core import pairing, stability
 from qavix_watch.core.layout import folders_down, name_of, parent
-from qavix_watch.core.lifecycle import DropState
+from qavix_watch.core.lifecycle import CUT_SHORT, DropState
 from qavix_watch.core.naming import split_name
 from qavix_watch.core.outcomes import Done, Later, Outcome
 from qavix_watch.core.stability import Look
 from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
 from qavix_watch.errors import FileGone, FileUnreadable, OrderError
-from qavix_watch.stages.order import read_folder_order
+from qavix_watch.stages.order import order_of
 
 if TYPE_CHECKING:
     from qavix_watch.core.files import Facts, Stat
@@ -38,14 +38,14 @@ async def settle(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     now = ports.clock.now()
     if now < drop.not_before:
         return Later(drop.not_before - now, "its folder is still arriving")
-    path = rules.layout.in_inbox(drop.path)
+    path = rules.layout.original(drop)
     try:
-        await ports.blocking(read_folder_order, ports.files, rules, drop.folder, drop.path)
+        await ports.blocking(order_of, ports.files, rules, drop)
         seen = await ports.blocking(_look, ports, path, now - drop.changed_at)
     except OrderError as error:
         return Later(rules.rescan_seconds, f"its order is not understood: {error}")
     except FileGone:
-        return await _gone(ports, rules)
+        return await _gone(ports, rules, drop)
     if not drop.stat_is(seen.stat):
         return _changed(seen.stat, now, rules)
     if seen.stat.size == 0:
@@ -56,7 +56,12 @@ async def settle(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         return wait
     if spec.partner is not None:
         return await _with_partner(ports, rules, drop, spec.partner, now)
-    return Done(DropState.SETTLED, "complete", {"reason": ""})
+    return Done(DropState.SETTLED, "complete", _settled(drop, rules))
+
+
+def _settled(drop: Drop, rules: Rules) -> dict[str, object]:
+    """What is fixed now: what becomes of the original in the end, whatever the configuration says later."""
+    return {"reason": "", "after": drop.after or rules.layout.after}
 
 
 def _look(ports: Ports, path: bytes, quiet: float) -> Seen:
@@ -65,9 +70,13 @@ def _look(ports: Ports, path: bytes, quiet: float) -> Seen:
     return Seen(stat, look)
 
 
-async def _gone(ports: Ports, rules: Rules) -> Outcome:
-    """The inbox is looked at as a whole elsewhere; only that look says what an absence means."""
-    await ports.blocking(ports.roots.check)
+async def _gone(ports: Ports, rules: Rules, drop: Drop) -> Outcome:
+    """The inbox is looked at as a whole elsewhere; only that look says what an absence means. Elsewhere nobody looks but we."""
+    if drop.outlet is None:
+        await ports.blocking(ports.roots.check)
+    if drop.outlet is not None or drop.origin is not None:
+        why = "the file was taken away before anything was submitted for it"
+        return Done(DropState.GONE, why, {"ended_at": ports.clock.now()}, due=None)
     return Later(rules.rescan_seconds, "it is not there any more")
 
 
@@ -84,7 +93,7 @@ async def _main_wait(ports: Ports, rules: Rules, drop: Drop, path: bytes, seen: 
     if kind is MediaKind.TEXT:
         return None
     facts = await ports.blocking(ports.media.facts, path)
-    if facts.cut and not drop.accepted:
+    if facts.cut and not drop.accepted and not await ports.store.transaction("dragged back", lambda tx: tx.drops.was_refused_cut(drop)):
         return _cut(facts.cut, seen.look.quiet, rules)
     if not facts.cut and not fits(facts, kind):
         return _refused(f"this is not {_NOUN[kind]}" + (f" (it is {_FOUND[facts.kind]})" if facts.kind else ""))
@@ -93,7 +102,7 @@ async def _main_wait(ports: Ports, rules: Rules, drop: Drop, path: bytes, seen: 
 
 def _cut(why: str, quiet: float, rules: Rules) -> Outcome:
     if quiet >= rules.truncated_after_seconds:
-        return _refused(f"the file is cut short: {why}")
+        return _refused(f"{CUT_SHORT}: {why}")
     seconds = min(stability.patience(quiet, rules.settle_seconds), rules.truncated_after_seconds - quiet + 1)
     return Later(seconds, f"it looks cut short: {why}")
 
@@ -129,22 +138,34 @@ async def _with_partner(ports: Ports, rules: Rules, drop: Drop, kind: MediaKind,
         calm = await ports.blocking(_restless, ports, rules, drop, now)
         if calm > 0:
             return Later(calm, "its folder changed a moment ago, and a file of its own name may still come")
-    return await _partner_media(ports, rules, path, found.path, kind)
+    return await _partner_media(ports, rules, drop, path, found.path, kind)
 
 
-async def _partner_media(ports: Ports, rules: Rules, path: bytes, shown: bytes, kind: MediaKind) -> Outcome:
+async def _partner_media(ports: Ports, rules: Rules, drop: Drop, path: bytes, shown: bytes, kind: MediaKind) -> Outcome:
     facts = await ports.blocking(ports.media.facts, path)
     if facts.cut:
         return Later(rules.rescan_seconds, f"its partner “{_shown(shown)}” looks cut short: {facts.cut}")
     if not fits(facts, kind):
         return Later(rules.rescan_seconds, f"its partner “{_shown(shown)}” is not {_NOUN[kind]}; replace it")
-    return Done(DropState.SETTLED, "complete, with its partner", {"reason": ""})
+    return Done(DropState.SETTLED, "complete, with its partner", _settled(drop, rules))
 
 
 def _find(ports: Ports, rules: Rules, drop: Drop, kind: MediaKind) -> pairing.Partner | pairing.NoPartner:
+    if drop.given is not None:
+        return pairing.Partner(drop.given, shared=False)
     folders = reversed(folders_down(drop.folder, drop.path))
     levels = [(folder, _names(ports, rules.layout.in_inbox(folder))) for folder in folders]
-    return pairing.find(split_name(name_of(drop.path))[0], kind, levels, rules.extensions)
+    stem = split_name(name_of(drop.path))[0]
+    found = pairing.find(stem, kind, levels, rules.extensions)
+    if drop.origin is None:
+        return found
+    beside = (parent(drop.origin), _names(ports, parent(drop.origin)))  # what was put away with it
+    away = pairing.find(stem, kind, [beside, *levels], rules.extensions)
+    return found if _its_own(found) and not _its_own(away) else away
+
+
+def _its_own(found: pairing.Partner | pairing.NoPartner) -> bool:
+    return isinstance(found, pairing.Partner) and not found.shared
 
 
 def _names(ports: Ports, folder: bytes) -> list[bytes]:

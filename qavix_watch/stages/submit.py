@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.identity import task_name
 from qavix_watch.core.lifecycle import ContentState, JobState
 from qavix_watch.core.outcomes import Done, Later, Outcome, Retry
 from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
-from qavix_watch.errors import ApiError, FileGone, FileUnreadable, InvalidRequest, NotFound, Unreachable
-from qavix_watch.stages.answers import refused, unclear
+from qavix_watch.errors import ApiError, FileGone, FileUnreadable, NotFound, Unreachable
+from qavix_watch.stages.account import balance_is
+from qavix_watch.stages.answers import about_the_path
 from qavix_watch.stages.clone import clone
+from qavix_watch.stages.money import affordable, not_taken, reserve, set_aside
+from qavix_watch.stages.outlets import roots_online
+from qavix_watch.stages.submitted import look_again
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qavix_watch.core.files import Stat
     from qavix_watch.core.records import Content, Drop, Job
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import CreatedTask
@@ -29,24 +37,31 @@ async def submit(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     job: Job = hand.row
     wanting: list[Drop] = await ports.store.transaction("who wants it", lambda tx: tx.drops.wanting(job.id))
     if not job.posted and not await ports.blocking(_still_there, ports, rules, wanting):
-        await ports.blocking(ports.roots.check)
+        await look_again(ports, rules, wanting)
+        await roots_online(ports, *wanting)
         return Later(rules.settle_seconds, "its file is not there any more")
     urls = await _links(ports, job)
     if isinstance(urls, (Done, Retry)):
         return urls
+    barred = None if job.posted else await affordable(ports, rules, hand)
+    if barred is not None:
+        return barred
     if job.task == TaskType.VOICE_CLONE:
-        return await clone(ports, hand, wanting, urls["audio_url"])
+        return await clone(ports, rules, hand, wanting, urls["audio_url"])
+    return await _post(ports, rules, hand, urls)
+
+
+async def _post(ports: Ports, rules: Rules, hand: Hand, urls: dict[str, str]) -> Outcome:
+    job: Job = hand.row
     body = {**(_first_body(rules, job) if job.body is None else json.loads(job.body)), **urls}
     kept = {"body": json.dumps(body), "posted": 1, "posted_at": job.posted_at or ports.clock.now()}
-    await ports.store.transaction("before the POST", lambda tx: tx.work.keep(hand.claim, kept))
+    barred = await ports.store.transaction("before the POST", lambda tx: reserve(tx, ports, rules, hand, kept))
+    if barred is not None:
+        return barred
     try:
         task = await ports.api.create_task(job.operation, body)
-    except InvalidRequest as error:
-        return refused(job, error, ports.clock.now())
     except (ApiError, Unreachable) as error:
-        if not unclear(error):  # what an earlier POST did is as unclear as it was
-            await ports.store.transaction("not taken", lambda tx: tx.work.keep(hand.claim, {"posted": job.posted}))
-        raise error from None
+        return await not_taken(ports, hand, error)
     return _accepted(ports, rules, task)
 
 
@@ -58,13 +73,19 @@ def _still_there(ports: Ports, rules: Rules, wanting: list[Drop]) -> bool:
 def _present(ports: Ports, rules: Rules, drop: Drop) -> bool:
     """Whether both inputs lie where they were read, as they were then."""
     try:
-        if not drop.stat_is(ports.files.stat(rules.layout.in_inbox(drop.path))):
+        if not drop.stat_is(ports.files.stat(rules.layout.original(drop))):
             return False
-        return drop.partner is None or drop.partner_is(ports.files.stat(rules.layout.in_inbox(drop.partner)))
+        return drop.partner is None or any(drop.partner_is(stat) for stat in _partner_stats(ports, rules, drop))
     except FileGone:
         return False
     except FileUnreadable:
         return True
+
+
+def _partner_stats(ports: Ports, rules: Rules, drop: Drop) -> Iterable[Stat]:
+    for path in rules.layout.partners(drop):
+        with suppress(FileGone):
+            yield ports.files.stat(path)
 
 
 async def _links(ports: Ports, job: Job) -> dict[str, str] | Done | Retry:
@@ -88,7 +109,9 @@ async def _fresh(ports: Ports, content: Content) -> str | None:
         return content.url
     try:
         link = await ports.api.refresh_url(content.file_id or "")
-    except NotFound:
+    except NotFound as error:
+        if about_the_path(error):
+            raise
         return None
     await ports.store.transaction("renewed", lambda tx: tx.contents.renewed(content.sha256, link.url, link.expires_at))
     return link.url
@@ -123,9 +146,11 @@ def _accepted(ports: Ports, rules: Rules, task: CreatedTask) -> Outcome:
         "progress": 0,
         "credits_estimated": task.estimated_credits,
         "submitted_at": now,
+        **set_aside(task),
     }
 
     def soon(tx: Tx) -> None:
+        balance_is(tx, task.credits_remaining, now)
         tx.house.hurry("follow", now + rules.poll_min_seconds)
 
     return Done(JobState.PROCESSING, f"the service has it as task {task.task_id}", fields, also=soon, due=None)

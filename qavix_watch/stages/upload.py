@@ -10,6 +10,9 @@ from qavix_watch.core.lifecycle import ContentState, JobState
 from qavix_watch.core.naming import wire_name
 from qavix_watch.core.outcomes import Done, Later, Outcome, Retry
 from qavix_watch.errors import FileChanged, FileGone, FileUnreadable, GrantRefused, Unreachable
+from qavix_watch.stages.money import hold_if_mass
+from qavix_watch.stages.outlets import roots_online
+from qavix_watch.stages.submitted import look_again
 
 if TYPE_CHECKING:
     from qavix_watch.core.files import Stat
@@ -22,18 +25,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a content lies just now: a path, the stat that it was read with, and whose it is, as the partner or the main file."""
+    """Where a content lies just now: a path, the stat that it was read with, and whose it is, as the partner or the main file.
+
+    `by_command`: its drop was submitted by command, so that no root is its home.
+    """
 
     path: bytes
     stat: Stat
     drop: int
     partner: bool
+    by_command: bool
 
 
 async def prepare(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     """Have a job's contents uploaded, and let it go on where they are."""
     job: Job = hand.row
     now = ports.clock.now()
+    held = await ports.store.transaction("is it one of many", lambda tx: hold_if_mass(tx, ports, rules, hand))
+    if held is not None:
+        return held
 
     def ask(tx: Tx) -> None:
         for sha256 in job.inputs:
@@ -44,8 +54,11 @@ async def prepare(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
 
 
 def advance(tx: Tx, job: Job, now: float) -> None:
-    """Let a job that waits for contents go on, where the service holds all of them."""
+    """Let a job that waits for contents go on, where the service holds all of them; one that it has forgotten since is sent again."""
     contents = [tx.contents.find(sha256) for sha256 in job.inputs]
+    for content in contents:
+        if content is not None and content.state is not ContentState.STORED and content.due is None:
+            tx.contents.want(content.sha256, job.priority, now)
     if all(content is not None and content.state is ContentState.STORED for content in contents):
         tx.work.move("job", job.id, (JobState.UPLOADING,), JobState.SUBMITTING, now, "its contents are there", {"due": now})
 
@@ -60,7 +73,8 @@ async def upload(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         return Later(None)
     source = await ports.blocking(_source, ports, rules, content, holders)
     if source is None:
-        await ports.blocking(ports.roots.check)
+        await look_again(ports, rules, holders)
+        await roots_online(ports, *holders)
         return Retry("no file with this content is there any more")
     grant = await ports.api.get_upload_url(wire_name(name_of(source.path)), content.size, content.md5)
     if grant.upload_url is None and grant.url is not None:
@@ -77,7 +91,8 @@ async def _send(ports: Ports, rules: Rules, hand: Hand, source: Source, grant: U
     except Unreachable as error:  # object storage is not the service: that it fails says nothing of that
         return Retry(str(error))
     except (FileGone, FileChanged, FileUnreadable) as error:
-        await ports.blocking(ports.roots.check)
+        if not source.by_command:
+            await ports.blocking(ports.roots.check)
         return await _unlike(ports, rules, source, str(error))
     if not same:
         return await _unlike(ports, rules, source, "what was sent is not what was read before")
@@ -128,17 +143,15 @@ def _source(ports: Ports, rules: Rules, content: Content, holders: list[Drop]) -
             except (FileGone, FileUnreadable):
                 continue
             if fits(stat):
-                return Source(path, stat, drop.id, content.sha256 != drop.sha256)
+                return Source(path, stat, drop.id, content.sha256 != drop.sha256, drop.outlet is not None)
     return None
 
 
 def _places(rules: Rules, content: Content, drop: Drop) -> list[tuple[bytes, Any]]:
+    """Where a content may lie by what a drop says, and whether what lies there is the file that was read."""
     if content.sha256 != drop.sha256:
-        return [] if drop.partner is None else [(rules.layout.in_inbox(drop.partner), drop.partner_is)]
-    places = [(rules.layout.in_inbox(drop.path), drop.stat_is)]
-    if drop.target is not None:
-        places.append((drop.target, lambda stat: (stat.size, stat.mtime_ns) == (drop.size, drop.mtime_ns)))
-    return places
+        return [(path, drop.partner_is) for path in rules.layout.partners(drop)]
+    return [(path, drop.stat_is) for path in (rules.layout.original(drop), drop.aside, drop.target) if path is not None]
 
 
 def stored(

@@ -67,11 +67,43 @@ class Brakes:
             "UPDATE brakes SET probing = 1 WHERE account = ? AND name = ? AND scope = ? AND state = 'on'", (self._account, name, scope)
         )
 
-    def hurry(self, now: float) -> None:
-        """Look at every brake at once, but for a pause that the service asked for."""
+    def rest(self, name: str, scope: str, until: float) -> None:
+        """Nothing tries under this brake before `until`: what tried last told nothing of it."""
         self._connection.execute(
-            "UPDATE brakes SET until = ? WHERE account = ? AND state = 'on' AND name <> 'rate' AND until > ?", (now, self._account, now)
+            "UPDATE brakes SET probing = 0, until = ? WHERE account = ? AND name = ? AND scope = ? AND state = 'on'",
+            (until, self._account, name, scope),
         )
+
+    def approve_account(self, now: float) -> bool:
+        """A person says that this is the account, although it knows no task of ours. False where nobody had doubted it.
+
+        What was submitted before is then only lost, task by task.
+        """
+        if not self.let_go("account", "", now, "approved"):
+            return False
+        self._connection.execute(
+            "INSERT INTO facts (account, name, value, at) VALUES (?, 'account approved', 'true', ?)"
+            " ON CONFLICT (account, name) DO UPDATE SET at = excluded.at",
+            (self._account, now),
+        )
+        self._connection.execute(
+            "UPDATE jobs SET due = ? WHERE account = ? AND state = 'processing' AND owner IS NULL AND due > ?", (now, self._account, now)
+        )
+        return True
+
+    def hurry(self, now: float) -> list[BrakeRow]:
+        """Look at every brake at once, but for a pause that the service asked for: it is a start, or the settings were read again.
+
+        A path of the API may be another one now: its brake lets go. Gives the brakes that did.
+        """
+        paths = [brake for brake in self.on() if brake.name == "api"]
+        for brake in paths:
+            self.let_go(brake.name, brake.scope, now, "the settings were read again")
+        self._connection.execute(
+            "UPDATE brakes SET until = ? WHERE account = ? AND state = 'on' AND name NOT IN ('rate', 'paused') AND until > ?",
+            (now, self._account, now),
+        )
+        return paths
 
     def let_go(self, name: str, scope: str, now: float, why: str) -> bool:
         """Take a brake off. False where it was not on."""

@@ -10,7 +10,7 @@ from qavix_watch.store.rows import read
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 class Commands:
@@ -38,3 +38,10 @@ class Commands:
         self._connection.execute(
             "UPDATE commands SET done_at = ?, ok = ?, answer = ? WHERE id = ? AND done_at IS NULL", (now, int(ok), text, number)
         )
+
+    def answers(self, numbers: Collection[int]) -> dict[int, tuple[bool, str]]:
+        """What came of those of these commands that were done: whether it worked, and what is said of it."""
+        rows = self._connection.execute(
+            f"SELECT id, ok, answer FROM commands WHERE done_at IS NOT NULL AND id IN ({', '.join('?' * len(numbers))})", (*numbers,)
+        )
+        return {row["id"]: (bool(row["ok"]), row["answer"]) for row in rows}

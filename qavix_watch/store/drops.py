@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.lifecycle import (
+    CUT_SHORT,
     DROP_LIVE,
     HELD_BY_ORDER,
     JOB_UNSUBMITTED,
@@ -43,6 +44,11 @@ class Drops:
             (self._account, place),
         )
         return (read(Drop, row) for row in rows)
+
+    def find(self, number: int) -> Drop | None:
+        """The drop of this id."""
+        row = self._connection.execute("SELECT * FROM drops WHERE account = ? AND id = ?", (self._account, number)).fetchone()
+        return None if row is None else read(Drop, row)
 
     def add(self, place: str, path: bytes, stat: Stat, order: Mapping[str, Any], now: float, due: float, not_before: float) -> int:
         """A new drop; `order` gives folder, order_json, canonical, task and priority. Gives its id."""
@@ -87,8 +93,8 @@ class Drops:
     def paired(self, place: str) -> Iterable[Drop]:
         """The drops of two inputs whose second one is known, and that may still begin again."""
         rows = self._connection.execute(
-            "SELECT * FROM drops WHERE account = ? AND place = ? AND detached = 0 AND state IN ('settled', 'fingerprinted', 'delivering')"
-            " AND partner IS NOT NULL",
+            "SELECT * FROM drops WHERE account = ? AND place = ? AND detached = 0 AND origin IS NULL"
+            " AND state IN ('settled', 'fingerprinted', 'delivering') AND partner IS NOT NULL",
             (self._account, place),
         ).fetchall()
         return (read(Drop, row) for row in rows)
@@ -97,7 +103,7 @@ class Drops:
         if self.was_submitted(number):
             return False
         self._forget_jobs(number, now, why)
-        fields = {"held": "", **fields}  # whatever it was held for, it is judged anew
+        fields = {"held": "", "question": "", **fields}  # whatever it was held for, it is judged anew
         return self._work.move("drop", number, (*_BEFORE_JOBS, DropState.DELIVERING), DropState.WAITING, now, why, fields)
 
     def touch(self, number: int, now: float, due: float, not_before: float | None = None) -> None:
@@ -124,12 +130,16 @@ class Drops:
             (now, self._account, place, folder + b"/", folder + b"0"),
         )
 
-    def vanished(self, number: int, now: float) -> str:
-        """Its file is no longer there. Gives "gone" (nothing was submitted; it is undone) or "detached" (it is still delivered)."""
+    def vanished(self, number: int, now: float, why: str = "the original was taken away") -> str:
+        """Its file is no longer there: what was not submitted for it is undone.
+
+        Gives "gone" (that was all) or "detached" (what was submitted is still delivered).
+        """
+        self._forget_jobs(number, now, why)
         if self.was_submitted(number):
-            self.detach(number, now, "the original was taken away")
+            self.detach(number, now, why)
+            self.conclude(number, now)
             return "detached"
-        self._forget_jobs(number, now, "the original was taken out")
         self._work.move(
             "drop", number, (*_BEFORE_JOBS, DropState.DELIVERING), DropState.GONE, now, "taken out", {"ended_at": now}
         )
@@ -151,6 +161,50 @@ class Drops:
         row: Drop = self._work.get("drop", number)
         self._work.note(now, "drop", number, row.state, row.state, "the original was moved or its folder renamed")
 
+    def reopen(self, number: int, to: DropState, origin: bytes | None, now: float, why: str, fields: Mapping[str, Any] = {}) -> bool:
+        """A drop at rest is worked on again, from where its original lies (`origin`, absolute; None for its own path)."""
+        anew = {
+            "origin": origin, "target": None, "aside": None, "verdict": "", "held": "", "ended_at": None,
+            "due": now if to is DropState.WAITING else None,
+        }
+        return self._work.move("drop", number, (DropState.ARCHIVED, DropState.KEPT, DropState.FAILED), to, now, why, {**anew, **fields})
+
+    def approve(self, number: int, now: float, why: str) -> None:
+        """A person takes a drop as it is: it goes on where it was held."""
+        row: Drop = self._work.get("drop", number)
+        due = None if row.state is DropState.DELIVERING else now
+        self._work.move("drop", number, DROP_LIVE, row.state, now, why, {"held": "", "accepted": 1, "due": due})
+        self._work.note(now, "drop", number, row.state, row.state, why)
+
+    def cancel(self, number: int, now: float, why: str) -> bool:
+        """It is worked on no more. What nobody else wants and was not submitted ends; False where it is at rest."""
+        self._forget_jobs(number, now, why)
+        for (delivery,) in self._connection.execute(
+            "SELECT id FROM deliveries WHERE drop_id = ? AND state = 'pending'", (number,)
+        ).fetchall():
+            self._work.move("delivery", delivery, (DeliveryState.PENDING,), DeliveryState.CANCELLED, now, why)
+        self.conclude(number, now)
+        return self._work.move(
+            "drop", number, _BEFORE_JOBS, DropState.ARCHIVING, now, why, {"due": now, "verdict": "cancelled", "held": ""}
+        ) or self._work.get("drop", number).state is DropState.ARCHIVING
+
+    def failed_alike(self, drop: Drop) -> list[Drop]:
+        """Earlier drops of the same content whose originals were put into failed/: this one may be such an original, dragged back."""
+        rows = self._connection.execute(
+            "SELECT * FROM drops WHERE account = ? AND sha256 = ? AND state = 'failed' AND detached = 0 AND id < ? AND target IS NOT NULL",
+            (self._account, drop.sha256, drop.id),
+        )
+        return [read(Drop, row) for row in rows]
+
+    def was_refused_cut(self, drop: Drop) -> bool:
+        """Whether this very file, as it is, was refused before for being cut short: who drags it back means it."""
+        found = self._connection.execute(
+            "SELECT 1 FROM drops WHERE account = ? AND state = 'failed' AND sha256 IS NULL AND size = ? AND mtime_ns = ? AND id < ?"
+            " AND instr(reason, ?) = 1 LIMIT 1",
+            (self._account, drop.size, drop.mtime_ns, drop.id, CUT_SHORT),
+        ).fetchone()
+        return found is not None
+
     def was_submitted(self, number: int) -> bool:
         """Whether a POST may have gone out for any of its jobs, or something was delivered."""
         found = self._connection.execute(
@@ -162,9 +216,10 @@ class Drops:
 
     def _forget_jobs(self, number: int, now: float, why: str) -> None:
         pending = self._connection.execute(
-            "SELECT id, job FROM deliveries WHERE drop_id = ? AND state = 'pending'", (number,)
+            "SELECT deliveries.id, job, held_by FROM deliveries JOIN jobs ON jobs.id = deliveries.job WHERE drop_id = ?"
+            f" AND deliveries.state = 'pending' AND jobs.posted = 0 AND jobs.state IN ({_UNSUBMITTED}, 'held')", (number,)
         ).fetchall()
-        for delivery, job in pending:
+        for delivery, job, held_by in pending:
             self._work.move("delivery", delivery, (DeliveryState.PENDING,), DeliveryState.CANCELLED, now, why)
             left = self.wanting(job)
             if not left:
@@ -173,7 +228,9 @@ class Drops:
                     {"ended_at": now},
                 )
             elif all(drop.held for drop in left):
-                self._work.move("job", job, JOB_UNSUBMITTED, JobState.HELD, now, HELD_BY_ORDER)
+                # what a limit held would go by itself once that is raised
+                frm = (*JOB_UNSUBMITTED, JobState.HELD) if held_by else JOB_UNSUBMITTED
+                self._work.move("job", job, frm, JobState.HELD, now, HELD_BY_ORDER, {"held_by": ""})
 
     def wanting(self, job: int) -> list[Drop]:
         """The drops that wait for this job."""
@@ -200,12 +257,23 @@ class Drops:
         )
         return [read(Drop, row) for row in rows]
 
+    def questions(self, place: str) -> list[tuple[bytes, bytes, str]]:
+        """The drops whose order is understood and cannot be carried out before somebody mends it: folder, path, what is to be mended."""
+        rows = self._connection.execute(
+            "SELECT folder, path, question FROM drops WHERE account = ? AND place = ? AND state = 'fingerprinted' AND question <> ''"
+            " AND outlet IS NULL ORDER BY id",
+            (self._account, place),
+        )
+        return [(row["folder"], row["path"], row["question"]) for row in rows]
+
     def twins(self, drop: Drop, stem: bytes) -> bool:
-        """Whether another source in the same folder has the stem `stem` (a path without suffix) as well."""
+        """Whether another source has lain in the same folder, at the same time, with the stem `stem` (a path without suffix) as well."""
         low, high = stem + b".", stem + b"/"  # "/" is the byte after "."
         rows = self._connection.execute(
-            "SELECT path FROM drops WHERE account = ? AND place = ? AND path >= ? AND path < ? AND path <> ? AND state <> 'gone'",
-            (self._account, drop.place, low, high, drop.path),
+            "SELECT path FROM drops WHERE account = ? AND place = ? AND path >= ? AND path < ? AND path <> ? AND state <> 'gone'"
+            " AND (ended_at IS NULL OR ended_at >= ? OR (state IN ('kept', 'ignored') AND detached = 0))"
+            " AND (outlet IS NULL OR (outlet = ? AND canonical = ?))",  # what was submitted by command has no folder of its own kind
+            (self._account, drop.place, low, high, drop.path, drop.created_at, drop.outlet, drop.canonical),
         )
         return any(b"/" not in row[0][len(low) :] and b"." not in row[0][len(low) :] for row in rows)
 

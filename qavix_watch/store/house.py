@@ -40,9 +40,26 @@ class House:
         self._connection.execute("UPDATE service SET pid = 0, ready = 0")
         self._connection.execute("DELETE FROM progress")
 
-    def place(self, number: str, path: bytes, starts: int) -> None:
-        """A watched place, by the id in its marker."""
+    def place(self, number: str, path: bytes, starts: int) -> int:
+        """A watched place, by the id in its marker, at its start `starts`. How many starts before this one the state knows nothing of."""
+        before = self._connection.execute("SELECT starts FROM places WHERE id = ?", (number,)).fetchone()
         self._connection.execute("INSERT OR REPLACE INTO places (id, path, starts) VALUES (?, ?, ?)", (number, path, starts))
+        return max(0, starts - 1 - (before["starts"] if before else 0))
+
+    def standing(self) -> dict[str, int]:
+        """How much is open: "files" in work, jobs "uploading" and "processing", what is "held". Read from indexes that hold no more."""
+        opened = "state IN ('uploading', 'processing')"
+        in_work = "state IN ('waiting', 'settled', 'fingerprinted', 'delivering', 'archiving')"
+        asked = {
+            "files": f"FROM drops WHERE account = ? AND {in_work}",
+            "uploading": f"FROM jobs WHERE account = ? AND {opened} AND state = 'uploading'",
+            "processing": f"FROM jobs WHERE account = ? AND {opened} AND state = 'processing'",
+            "held drops": f"FROM drops WHERE account = ? AND held <> '' AND {in_work}",
+            "held jobs": "FROM jobs WHERE account = ? AND state = 'held'",
+        }
+        rows = {what: self._connection.execute(f"SELECT count(*) {sql}", (self._account,)).fetchone() for what, sql in asked.items()}
+        found = {what: int(row[0]) for what, row in rows.items()}
+        return {**found, "held": found["held drops"] + found["held jobs"]}
 
     def duty(self, name: str, now: float) -> None:
         """Have recurring work done; nothing where it is known."""

@@ -26,6 +26,10 @@ class Jobs:
         self._work = work
         self._drops = drops
 
+    def find(self, number: int) -> Job | None:
+        """The job of this id."""
+        return self._one("id = ?", number)
+
     def by_key(self, key: str) -> Job | None:
         """The job with this idempotency key."""
         return self._one("key = ?", key)
@@ -33,6 +37,18 @@ class Jobs:
     def newest(self, identity: str) -> Job | None:
         """The job of the newest generation of this work (its identity in the first one)."""
         return self._one("identity = ? ORDER BY generation DESC", identity)
+
+    def failures(self, identity: str) -> int:
+        """How many tasks of this work failed running, up to its newest generation."""
+        failed = 0
+        for row in self._connection.execute(
+            "SELECT state, task_id, task_status FROM jobs WHERE account = ? AND identity = ? ORDER BY generation DESC",
+            (self._account, identity),
+        ):
+            if row["state"] == "done":
+                break
+            failed += row["state"] == "failed" and row["task_id"] is not None and row["task_status"] != "completed"
+        return failed
 
     def _one(self, where: str, *values: object) -> Job | None:
         row = self._connection.execute(f"SELECT * FROM jobs WHERE account = ? AND {where} LIMIT 1", (self._account, *values)).fetchone()
@@ -58,16 +74,23 @@ class Jobs:
             self._connection.execute("UPDATE jobs SET priority = ? WHERE id = ?", (priority, job.id))
         if job.state in {JobState.CANCELLED, JobState.FAILED} and not job.task_id:
             self._begin_again(job, held=held, now=now)
-        elif job.state is JobState.CANCELLED:
-            self._work.move("job", job.id, (JobState.CANCELLED,), JobState.PROCESSING, now, "wanted again", {"due": now, "ended_at": None})
+        elif job.state is JobState.CANCELLED or (job.state is JobState.FAILED and job.task_status == "completed"):  # it is followed again
+            self._work.move("job", job.id, (job.state,), JobState.PROCESSING, now, "wanted again", {"due": now, "ended_at": None})
         elif job.state is JobState.HELD and job.reason == HELD_BY_ORDER and not held:
             self._work.move("job", job.id, (JobState.HELD,), JobState.READY, now, "wanted without hold", {"due": now})
 
     def _begin_again(self, job: Job, *, held: bool, now: float) -> None:
         """The service never made a task of it: it is tried under its own key, once a person approves where its order says so."""
         to, why, due = (JobState.HELD, HELD_BY_ORDER, None) if held else (JobState.READY, "wanted again", now)
-        anew = {"posted": 0, "reuploads": 0} if job.state is JobState.FAILED else {}
-        self._work.move("job", job.id, (job.state,), to, now, why, {"due": due, "ended_at": None, **anew})
+        anew = {"posted": 0, "reuploads": 0} if job.state is JobState.FAILED else {"approved": 0}
+        self._work.move("job", job.id, (job.state,), to, now, why, {"due": due, "ended_at": None, "held_by": "", **anew})
+
+    def asked_by(self, drop: int) -> list[Job]:
+        """The jobs that a drop asked for, those too that were cancelled or that a newer one took the place of."""
+        rows = self._connection.execute(
+            "SELECT jobs.* FROM jobs JOIN deliveries ON deliveries.job = jobs.id WHERE deliveries.drop_id = ? ORDER BY jobs.id", (drop,)
+        )
+        return [read(Job, row) for row in rows]
 
     def of_drop(self, drop: int) -> list[Job]:
         """The jobs that a drop asked for."""
@@ -92,6 +115,29 @@ class Jobs:
             "SELECT id, task_id, submitted_at, due FROM jobs WHERE account = ? AND state = 'processing' ORDER BY id", (self._account,)
         )
         return [read(OpenTask, row) for row in rows]
+
+    def known_tasks(self, but: str, limit: int) -> list[str]:
+        """Tasks that the service has given us, the newest first, `but` one."""
+        rows = self._connection.execute(
+            "SELECT task_id FROM jobs WHERE account = ? AND task_id IS NOT NULL AND task_id <> ?"
+            " ORDER BY submitted_at DESC, id DESC LIMIT ?",
+            (self._account, but, limit),
+        )
+        return [row["task_id"] for row in rows]
+
+    def follow_again(self, now: float) -> None:
+        """Ask for every task that is followed, at once."""
+        self._connection.execute(
+            "UPDATE jobs SET due = ? WHERE account = ? AND state = 'processing' AND owner IS NULL AND due > ?", (now, self._account, now)
+        )
+
+    def on_its_way(self, operation: str, but: int) -> bool:
+        """Whether another job of this operation is still to be submitted."""
+        found = self._connection.execute(
+            "SELECT 1 FROM jobs WHERE account = ? AND state IN ('ready', 'uploading', 'submitting') AND operation = ? AND id <> ? LIMIT 1",
+            (self._account, operation, but),
+        ).fetchone()
+        return found is not None
 
     def seen(self, number: int, status: str, progress: int | None) -> None:
         """What List Tasks says of a task that is still open."""

@@ -119,11 +119,32 @@ CREATE TABLE folders (place TEXT NOT NULL, path BLOB NOT NULL, canonical TEXT, w
 _SECOND = """
 ALTER TABLE drops ADD COLUMN after TEXT NOT NULL DEFAULT '';
 ALTER TABLE drops ADD COLUMN outlet BLOB;
+ALTER TABLE drops ADD COLUMN given BLOB;
+ALTER TABLE drops ADD COLUMN question TEXT NOT NULL DEFAULT '';
+CREATE INDEX drops_live ON drops (account, state)
+    WHERE state IN ('waiting', 'settled', 'fingerprinted', 'delivering', 'archiving');
+CREATE INDEX drops_failed ON drops (account, ended_at) WHERE state = 'failed';
+CREATE INDEX drops_question ON drops (account, place) WHERE question <> '' AND state = 'fingerprinted';
+ALTER TABLE drops ADD COLUMN origin BLOB;
+DROP INDEX drops_one_a_path;
+CREATE UNIQUE INDEX drops_one_a_path ON drops (account, place, path)
+    WHERE detached = 0 AND outlet IS NULL AND origin IS NULL
+    AND state IN ('waiting', 'settled', 'fingerprinted', 'delivering', 'archiving');
+CREATE INDEX drops_by_command ON drops (account, id) WHERE outlet IS NOT NULL;
 ALTER TABLE jobs ADD COLUMN estimate REAL;
 ALTER TABLE jobs ADD COLUMN reserved REAL;
 ALTER TABLE jobs ADD COLUMN reserved_at REAL;
+UPDATE jobs SET reserved = coalesce(credits_used, CASE WHEN state <> 'failed' THEN credits_estimated END),
+    reserved_at = coalesce(submitted_at, posted_at) WHERE posted = 1;
 ALTER TABLE jobs ADD COLUMN approved INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN batch INTEGER;
+ALTER TABLE jobs ADD COLUMN held_by TEXT NOT NULL DEFAULT '';
+CREATE INDEX drops_order ON drops (account, place, canonical, created_at);
+CREATE INDEX jobs_price ON jobs (account, canonical, estimate);
+CREATE INDEX jobs_held_by ON jobs (account, held_by) WHERE held_by <> '';
+CREATE INDEX drops_open ON drops (account, state) WHERE state IN ('waiting', 'settled', 'fingerprinted', 'delivering', 'archiving');
+CREATE INDEX drops_held ON drops (account, held) WHERE held <> '';
+CREATE INDEX jobs_held ON jobs (account, state) WHERE state = 'held';
 CREATE INDEX jobs_reserved ON jobs (account, reserved_at) WHERE reserved IS NOT NULL;
 CREATE INDEX jobs_batch ON jobs (batch) WHERE batch IS NOT NULL;
 ALTER TABLE brakes ADD COLUMN level REAL;
@@ -131,8 +152,8 @@ ALTER TABLE brakes ADD COLUMN probing INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE batches (
     id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL REFERENCES accounts, place TEXT NOT NULL, canonical TEXT NOT NULL,
-    state TEXT NOT NULL, since REAL NOT NULL, ended_at REAL);
-CREATE INDEX batches_open ON batches (account, canonical) WHERE state = 'waiting';
+    state TEXT NOT NULL, since REAL NOT NULL, begun REAL NOT NULL, latest REAL NOT NULL, ended_at REAL);
+CREATE INDEX batches_order ON batches (account, place, canonical, state);
 
 CREATE TABLE commands (
     id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL REFERENCES accounts, at REAL NOT NULL, verb TEXT NOT NULL,

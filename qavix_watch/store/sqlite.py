@@ -12,6 +12,7 @@ import threading
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,11 +27,15 @@ from qavix_watch.store.file import mapped, opened, transaction
 from qavix_watch.store.house import House
 from qavix_watch.store.jobs import Jobs
 from qavix_watch.store.migrations import migrate
+from qavix_watch.store.money import Money
+from qavix_watch.store.overview import Overview
 from qavix_watch.store.work import Work
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
+
+    from qavix_watch.core.layout import Layout
 
 T = TypeVar("T")
 
@@ -48,6 +53,8 @@ class Tx:
     brakes: Brakes
     house: House
     commands: Commands
+    money: Money
+    view: Callable[[Layout], Overview]
 
 
 class Store:
@@ -156,4 +163,5 @@ def _begin(connection: sqlite3.Connection, base_url: str, account: str, new_id: 
     jobs = Jobs(connection, number, work, drops)
     contents = Contents(connection, number, work)
     brakes, house = Brakes(connection, number, work), House(connection, number, work)
-    return own, Tx(work, drops, contents, jobs, brakes, house, Commands(connection, number))
+    commands, money, view = Commands(connection, number), Money(connection, number, work), partial(Overview, connection, number)
+    return own, Tx(work, drops, contents, jobs, brakes, house, commands, money, view)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import sqlite3
 from collections import Counter
@@ -13,9 +14,12 @@ from urllib.parse import quote
 
 from qavix_watch.core.layout import join
 from qavix_watch.core.lifecycle import DeliveryState, DropState, JobState, shown
+from qavix_watch.core.money import mass_said, total
 from qavix_watch.core.naming import display
 from qavix_watch.errors import StateUnusable
 from qavix_watch.store.migrations import MIGRATIONS
+from qavix_watch.store.money import Money
+from qavix_watch.store.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _READABLE = "Run this as the user of the service, or name another file with `state.path`."
+_BILLED = (
+    "SELECT jobs.*, (SELECT drops.path FROM deliveries JOIN drops ON drops.id = deliveries.drop_id"
+    " WHERE deliveries.job = jobs.id ORDER BY deliveries.id LIMIT 1) AS path FROM jobs WHERE jobs.account = ?"
+)
 _SHOWN_AT_REST = ("done", "failed", "cancelled")
 _DONE_WITH = ("archived", "kept", "deleted", "failed", "gone", "ignored")
 
@@ -54,17 +62,46 @@ class View:
         service = self._one("SELECT pid, node, boot, started_at, config, ready FROM service WHERE pid > 0")
         return {
             "service": service,
-            "brakes": self._all("SELECT name, scope, since, why, hint, until FROM brakes WHERE account = ? AND state = 'on'"),
+            "brakes": self._all("SELECT name, scope, since, why, hint, until, probing FROM brakes WHERE account = ? AND state = 'on'"),
             "troubles": self._all("SELECT name, at, text FROM troubles", own=False),
+            "batches": self.batches(),
+            "balance": self.balance(),
             "counts": dict(Counter(row["state"] for row in rows)),
             "folders": self._folders(),
             "in_hand": self._in_hand(rows),
             "waiting_for": [
-                {"id": row["id"], "path": row["drops"][0]["path"], "why": row["error"]}
+                {"id": row["id"], "state": row["state"], "path": row["drops"][0]["path"], "why": row["error"]}
                 for row in rows
                 if row["error"] and row["drops"] and row["state"] not in _SHOWN_AT_REST
-            ],
+            ] + self._not_put_away(),
         }
+
+    def _not_put_away(self) -> list[Row]:
+        """Originals that cannot be moved to where they belong, such as out of a folder that only its owner may write to."""
+        rows = self._all("SELECT id, path, reason FROM drops WHERE account = ? AND state = 'archiving' AND tries > 0 ORDER BY id")
+        return [
+            {"id": f"drop-{row['id']}", "state": "fetching", "path": display(self.layout.in_inbox(row["path"])), "why": row["reason"]}
+            for row in rows
+        ]
+
+    def batches(self) -> list[Row]:
+        """The masses of files that wait for a person: id, order, files, credits, and the sentence that says so."""
+        money = Money(self.connection, self.account, Work(self.connection, self.account))
+        found = []
+        for batch in money.waiting_batches():
+            waiting = [file for file in money.files(batch.place, batch.canonical, batch.begun, batch.latest) if file.waits]
+            facts = {"order": batch.canonical, "files": len(waiting), "credits": total(waiting), "since": batch.since}
+            found.append({"id": f"batch-{batch.id}", "number": batch.id, **facts, "said": mass_said(waiting, batch.id)})
+        return found
+
+    def balance(self) -> Row | None:
+        """What remained on the account when it was last asked for, and when that was; None where it never was."""
+        row = self._one("SELECT value, at FROM facts WHERE name = 'balance' AND account = ?", self.account)
+        return None if row is None else {"credits_remaining": json.loads(row["value"])["credits_remaining"], "at": row["at"]}
+
+    def spent(self, since: float) -> float:
+        """Credits that were used or set aside since then."""
+        return Money(self.connection, self.account, Work(self.connection, self.account)).spent(since)
 
     def drops_at(self, path: bytes) -> list[Row]:
         """Every drop that was made from this path (relative to the inbox), the newest first."""
@@ -92,6 +129,30 @@ class View:
         jobs = (row for row in self._jobs() if any(one["id"] == drop for one in row["drops"]))
         return [{**row, "results": [one for one in row["results"] if one["path_b64"] in own]} for row in jobs]
 
+    def by_task(self) -> dict[str, Row]:
+        """Our jobs by the service's id of their task: their id, order, first file, and credits as estimated and as used."""
+        return {row["task_id"]: self._as_billed(row) for row in self._all(f"{_BILLED} AND jobs.task_id IS NOT NULL")}
+
+    def clones(self) -> list[Row]:
+        """The same of the jobs that clone voices, which have no task: with the voice's name, and `since` and `until` when it was made."""
+        rows = self._all(f"{_BILLED} AND jobs.task = 'voice_clone' AND jobs.posted_at IS NOT NULL AND jobs.ended_at IS NOT NULL")
+        times = ({"since": row["posted_at"], "until": row["ended_at"]} for row in rows)
+        names = ({"name": json.loads(row["params_json"]).get("name")} for row in rows)
+        return [self._as_billed(row) | name | time for row, name, time in zip(rows, names, times, strict=True)]
+
+    def _as_billed(self, row: Row) -> Row:
+        path = None if row["path"] is None else self.layout.in_inbox(row["path"])
+        return {
+            "id": str(row["id"]), "order": row["canonical"], "target": row["language"],
+            "path": None if path is None else display(path), "path_b64": None if path is None else base64.b64encode(path).decode(),
+            "credits_estimated": row.get("estimate") if row["credits_estimated"] is None else row["credits_estimated"],
+            "credits_used": row["credits_used"],
+        }
+
+    def cloned_voices(self) -> dict[str, str]:
+        """The voices that were cloned here, by their id: the job that did it."""
+        return {row["voice_id"]: str(row["job"]) for row in self._all("SELECT voice_id, job FROM voices WHERE account = ?")}
+
     def _delivered(self, drop: int) -> list[Row]:
         return self._all(
             "SELECT result_files.path FROM result_files JOIN deliveries ON deliveries.id = result_files.delivery"
@@ -108,7 +169,7 @@ class View:
     def _of_drop(self, row: Row) -> Row:
         return {
             "id": f"drop-{row['id']}",
-            "state": "held" if row["held"] and row["state"] not in _DONE_WITH else shown(DropState(row["state"]), None),
+            "state": word_of_drop(row),
             "type": row["task"],
             "order": row["canonical"],
             "key": None,
@@ -123,10 +184,12 @@ class View:
 
     def _drop(self, row: Row) -> Row:
         path = self.layout.in_inbox(row["path"])
-        return {"id": row["id"], "path": display(path), "path_b64": base64.b64encode(path).decode(), "state": row["state"]}
+        said = {"id": row["id"], "path": display(path), "path_b64": base64.b64encode(path).decode(), "state": row["state"]}
+        return said if row["target"] is None else {**said, "put_away": display(row["target"])}
 
     def _jobs(self) -> Iterator[Row]:
         drops, results = self._drops_by_job(), self._results_by_job()
+        batches = {batch["number"]: batch["said"] for batch in self.batches()}
         for row in self._all("SELECT * FROM jobs WHERE account = ? ORDER BY id DESC"):
             wanted_by = drops.get(row["id"], [])
             pending = any(one["delivery"] == "pending" for one in wanted_by)
@@ -141,9 +204,10 @@ class View:
                 "key": row["key"],
                 "task_id": row["task_id"],
                 "progress": row["progress"],
-                "credits_estimated": row["credits_estimated"],
+                "credits_estimated": _estimated(row),
                 "credits_used": row["credits_used"],
-                "error": row["reason"] if troubled else None,
+                "batch": f"batch-{row['batch']}" if row["batch"] in batches else None,
+                "error": (batches.get(row["batch"]) or row["reason"]) if troubled else None,
                 "drops": wanted_by,
                 "results": results.get(row["id"], []),
                 "submitted_at": row["submitted_at"],
@@ -152,7 +216,7 @@ class View:
     def _drops_by_job(self) -> Mapping[int, list[Row]]:
         found: dict[int, list[Row]] = {}
         for row in self._all(
-            "SELECT deliveries.job, deliveries.state AS delivery, drops.id, drops.path, drops.state FROM deliveries"
+            "SELECT deliveries.job, deliveries.state AS delivery, drops.id, drops.path, drops.state, drops.target FROM deliveries"
             " JOIN drops ON drops.id = deliveries.drop_id WHERE drops.account = ? ORDER BY drops.id"
         ):
             found.setdefault(row["job"], []).append({**self._drop(row), "delivery": row["delivery"]})
@@ -221,6 +285,22 @@ class View:
         return None if row is None else dict(row)
 
 
+def _estimated(row: Row) -> float | None:
+    """What the service said that a job costs, else what we reckoned; whole credits as whole numbers."""
+    if row["credits_estimated"] is not None or row["estimate"] is None:
+        estimated: float | None = row["credits_estimated"]
+        return estimated
+    estimate = float(row["estimate"])
+    return int(estimate) if estimate.is_integer() else estimate
+
+
+def word_of_drop(row: Mapping[str, Any]) -> str:
+    """The one word that people see of a drop that has no jobs, or never came to any."""
+    if row["held"] and row["state"] not in _DONE_WITH:
+        return "held"
+    return "cancelled" if row["verdict"] == "cancelled" else shown(DropState(row["state"]), None)
+
+
 def _names(row: Row) -> str:
     first = row["drops"][0]["path"].rsplit("/", 1)[-1] if row["drops"] else f"job {row['id']}"
     return f"{first} → {row['target']}" if row["target"] else first
@@ -229,7 +309,7 @@ def _names(row: Row) -> str:
 @contextmanager
 def viewing(path: str, base_url: str, account: str, layout: Layout) -> Iterator[View | None]:
     """Look into the state at `path`; None where there is none yet. StateUnusable where it cannot be read."""
-    connection = _opened(path)
+    connection = opened_to_read(path)
     if connection is None:
         yield None
         return
@@ -241,6 +321,8 @@ def viewing(path: str, base_url: str, account: str, layout: Layout) -> Iterator[
         connection.execute("BEGIN")
         asked = "SELECT id FROM accounts WHERE base_url = ? AND name = ?"
         found = connection.execute(asked, (base_url, account)).fetchone() if shape else None  # 0: it is only just being made
+        if found is not None and shape < len(MIGRATIONS):
+            raise StateUnusable(f"the state {path} was written by an older version", hint="`qavix-watch run` brings it up to date.")
         yield None if found is None else View(connection, int(found[0]), layout)
     except sqlite3.Error as error:
         raise StateUnusable(f"the state {path} cannot be read: {error}", hint=_READABLE) from error
@@ -248,7 +330,7 @@ def viewing(path: str, base_url: str, account: str, layout: Layout) -> Iterator[
         connection.close()
 
 
-def _opened(path: str) -> sqlite3.Connection | None:
+def opened_to_read(path: str) -> sqlite3.Connection | None:
     """A connection that cannot write; None where there is no such file. StateUnusable."""
     try:
         os.stat(path)

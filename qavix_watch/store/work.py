@@ -37,10 +37,11 @@ _LEASED = ("due", "lease_until")
 _TIMES: Mapping[str, tuple[str, ...]] = {
     "drops": (*_LEASED, "created_at", "changed_at", "not_before", "partner_since"),
     "contents": _LEASED,
-    "jobs": (*_LEASED, "posted_at", "submitted_at"),
+    "jobs": (*_LEASED, "posted_at", "submitted_at", "reserved_at"),
     "deliveries": _LEASED,
     "duties": _LEASED,
     "brakes": ("since", "until"),
+    "batches": ("since", "begun", "latest"),
 }
 """The times that something is reckoned by; what only tells of the past stays as it was written."""
 

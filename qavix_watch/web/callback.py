@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+
+from qavix_watch.web.listening import ELSEWHERE, MARK, OURS, TAKEN
 
 if TYPE_CHECKING:
     import socket
@@ -29,12 +32,19 @@ def receiver(called_back: Callable[[int, str], Awaitable[bool]]) -> Starlette:
     async def callback(request: Request) -> Response:
         job, token = request.path_params["job"], request.path_params["token"]
         if not _JOB.fullmatch(job) or len(token) > LONGEST_TOKEN or not await called_back(int(job), token):
-            return PlainTextResponse("not found\n", 404)
+            return PlainTextResponse("not found\n", 404, {MARK: OURS})
         if not await _read_away(request):
             return PlainTextResponse("too large\n", 413, {"Connection": "close"})
-        return PlainTextResponse("thank you\n")
+        return PlainTextResponse("thank you\n", headers={MARK: TAKEN})
 
-    return Starlette(routes=[Route("/callback/{job}/{token}", callback, methods=["POST"])])
+    routes = [Route("/callback/{job}/{token}", callback, methods=["POST"])]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _nothing_here})
+
+
+async def _nothing_here(_: Request, error: Exception) -> Response:
+    """Another path or method. It says whose it is, so that `check` knows that a proxy has changed the path."""
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(f"{error.detail}\n", error.status_code, {**(error.headers or {}), MARK: ELSEWHERE})
 
 
 async def _read_away(request: Request) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qavix_watch.sandbox import running
-from tests.support.kinds import Wares, drop_one
+from tests.acceptance.brakes import all_archived, brake, history, shown, told, wait_for_brake
+from tests.support.kinds import SPEECH, Wares, drop_one
 from tests.support.pair import QUICK_SANDBOX, counts, paired, states, totals
 from tests.support.service import KEY, Home, wait_for
 
@@ -38,32 +38,10 @@ def wares(tmp_path: Path) -> Wares:
     return Wares(tmp_path)
 
 
-def brake(home: Home, name: str) -> tuple[str, str] | None:
-    """What a brake says, and what to do, while it is on."""
-    found = home.query("SELECT why, hint FROM brakes WHERE name = ? AND state = 'on'", name)
-    return found[0] if found else None
-
-
-def wait_for_brake(home: Home, name: str, seconds: float = 30) -> tuple[str, str]:
-    found: tuple[str, str] = wait_for(lambda: brake(home, name), seconds, f"the brake {name}")
-    return found
-
-
-def told(home: Home, name: str) -> int:
-    """How often the log says that a brake went on."""
-    rows = [json.loads(line) for line in home.log.read_text().splitlines() if line.startswith("{")]
-    return sum(row["event"] == "brake on" and row["brake"] == name for row in rows)
-
-
 def restarted_with(home: Home, key: str) -> None:
     home.stop()
     home.key = key
     home.start()
-
-
-def all_archived(home: Home, drops: int, seconds: float = 60) -> None:
-    home.rest(drops, seconds)
-    assert states(home, "drops") == {"archived": drops}
 
 
 @pytest.mark.parametrize("key", [None, "not-the-key", f"{KEY}-disabled"], ids=["no key", "a wrong key", "a disabled key"])
@@ -77,6 +55,7 @@ def test_without_a_good_key_the_service_runs_says_where_to_put_it_and_does_the_w
     why, hint = wait_for_brake(home, "auth")
     assert "key" in why
     assert "QAVIX_API_KEY" in hint
+    assert hint.endswith("The service takes up a new key when it is reloaded or restarted.")
     drop_one(home, wares, ORDER, 1)
     wait_for(lambda: states(home, "drops")["fingerprinted"] == 1, 30, "the drop to be read")
     assert (home.inbox / ORDER / "work 1.mp4").exists()
@@ -95,11 +74,12 @@ def test_a_key_that_may_only_read_loses_nothing_and_says_what_the_service_said(p
     home.key = f"{KEY}-readonly"
     home.start()
     drop_one(home, wares, ORDER, 1)
+    why, hint = wait_for_brake(home, "api", "get_upload_url")
+    assert "only read" in why
+    assert "what this account and key may do" in hint
     wait_for(lambda: counts(sandbox)["get_upload_url"] >= 2, 30, "two tries")
     assert (home.inbox / ORDER / "work 1.mp4").exists()
-    [(reason,)] = home.query("SELECT reason FROM contents")
-    assert "only read" in reason
-    assert "what this account and key may do" in home.log.read_text()
+    assert told(home, "api") == 1
     restarted_with(home, KEY)
     all_archived(home, 1)
     assert totals(sandbox)["tasks"] == 1
@@ -162,6 +142,83 @@ def test_an_empty_account_stops_submitting_and_nothing_else(pair: Pair, wares: W
     assert totals(sandbox)["tasks"] == 2
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_after_a_402_nothing_is_hammered_whatever_the_estimates_say(tmp_path: Path) -> None:
+    """Fifty jobs wait, the balance looks rich, and one of them alone tries now and then; more credits let all of them go."""
+    with paired(tmp_path / "home", budget={"approve_mass": 0}) as (home, sandbox):
+        sandbox.control("credits", {"credits": 100_000})
+        sandbox.faults({"operation": "text_to_speech", "kind": "status", "status": 402})
+        for number in range(50):
+            home.drop(SPEECH, f"work {number}.txt", f"Words to be spoken, number {number}.".encode())
+        home.start()
+        wait_for_brake(home, "credits")
+        wait_for(lambda: states(home, "jobs") == {"submitting": 50}, 60, "every job to wait")
+        posts = counts(sandbox)["text_to_speech"]
+        assert posts <= 4, "no more than were under way together"
+        home.stop()
+        home.start()
+        wait_for(lambda: counts(sandbox)["text_to_speech"] > posts, what="one job to try")
+        wait_for(lambda: home.query("SELECT 1 FROM brakes WHERE name = 'credits' AND probing = 0 AND count = 2"), what="the doubled pause")
+        assert counts(sandbox)["text_to_speech"] == posts + 1
+        assert told(home, "credits") == 1
+        assert "credits" in shown(home, "credits")[1]["stops"]
+        sandbox.faults()
+        sandbox.control("credits", {"credits": 200_000})
+        wait_for(lambda: brake(home, "credits") is None, 60, "the brake to let go by itself")
+        all_archived(home, 50)
+        assert history(home, "credits") == [("off", "on"), ("on", "off")]
+        assert told(home, "credits", "brake off") == 1
+
+
+def test_an_account_that_knows_none_of_our_tasks_is_given_nothing_until_a_person_says_so(pair: Pair, wares: Wares) -> None:
+    """One lost task among good ones is only lost; where all are, the key is probably another account's."""
+    home, sandbox = pair
+    sandbox.faults({"operation": "task", "kind": "stuck_task", "skip": 1, "times": 2})
+    home.start()
+    drop_one(home, wares, ORDER, 1)
+    home.rest(1)
+    for number in (2, 3):
+        drop_one(home, wares, ORDER, number)
+    wait_for(lambda: totals(sandbox)["tasks"] == 3, what="three tasks")
+    done, *stuck = [row["task_id"] for row in sandbox.ledger()["tasks"]]
+    sandbox.control(f"tasks/{stuck[0]}", {"status": "gone"})
+    wait_for(lambda: home.query("SELECT 1 FROM jobs WHERE task_id = ? AND tries = 1", stuck[0]), what="one task to be missed")
+    assert brake(home, "account") is None
+    for task in (done, stuck[1]):
+        sandbox.control(f"tasks/{task}", {"status": "gone"})
+    _, hint = wait_for_brake(home, "account")
+    assert "approve account" in hint
+    sandbox.faults()  # a stuck task that was gone before it was begun has left its turn to the next
+    drop_one(home, wares, ORDER, 4)
+    wait_for(lambda: states(home, "jobs")["submitting"] == 1, what="the new job to wait")
+    assert totals(sandbox)["tasks"] <= 3
+    assert shown(home, "account")[1]["stops"] == "nothing is submitted: the account"
+    home.command("approve", "account")
+    wait_for(lambda: states(home, "drops")["archived"] == 2, what="the new drop to go through")
+    assert brake(home, "account") is None
+    assert history(home, "account") == [("off", "on"), ("on", "off")]
+    assert told(home, "account") == 1
+
+
+def test_a_pause_begins_no_new_work_and_ends_what_the_service_has(pair: Pair, wares: Wares) -> None:
+    home, sandbox = pair
+    home.start()
+    drop_one(home, wares, ORDER, 1)
+    wait_for(lambda: totals(sandbox)["tasks"] == 1, what="the task")
+    home.command("pause")
+    drop_one(home, wares, ORDER, 2)
+    wait_for(lambda: states(home, "drops") == {"archived": 1, "waiting": 1}, what="the first to be done, the second to wait")
+    assert totals(sandbox)["puts"] == 1
+    assert shown(home, "paused")[1]["stops"] == "no new work is begun: paused"
+    home.stop()
+    home.start()
+    wait_for_brake(home, "paused")
+    home.command("resume")
+    all_archived(home, 2)
+    assert history(home, "paused") == [("off", "on"), ("on", "off")]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A filesystem of six megabytes."""
@@ -194,4 +251,32 @@ def test_a_full_disk_stops_fetching_until_there_is_room(small_disk: Path, tmp_pa
         filler.unlink()
         all_archived(home, 1)
         assert (small_disk / ORDER / "work 1.es.mp4").stat().st_size > 0
+        home.stop()
+
+
+@pytest.mark.parametrize("room", ["archive", "failed"])
+def test_a_full_disk_stops_what_would_be_put_there_and_nothing_else(small_disk: Path, tmp_path: Path, wares: Wares, room: str) -> None:
+    """The original stays where it is, whole, until there is room; results are delivered all the same."""
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(5_500_000))
+    with paired(tmp_path / "home", folders={room: str(small_disk)}) as (home, sandbox):
+        drop_one(home, wares, ORDER, 1)
+        home.drop(ORDER, "no film.mp4", b"this is not a film" * 100)
+        home.start()
+        why, hint = wait_for_brake(home, "disk", room)
+        assert str(small_disk) in why
+        assert "Make room" in hint
+        goes_on, waits = ("failed", "work 1.mp4") if room == "archive" else ("archived", "no film.mp4")
+        wait_for(lambda: states(home, "drops")[goes_on] == 1, what="the other original to be put away")
+        wait_for((home.outbox / ORDER / "work 1.es.mp4").exists, what="the result")
+        assert [path.name for path in (home.inbox / ORDER).iterdir()] == [waits]
+        assert {path.name for path in small_disk.rglob("*") if path.is_file()} <= {"filler", ".qavix-watch"}
+        assert "its disk is full" in shown(home, "disk", room)[0]
+        assert totals(sandbox)["tasks"] == 1
+        filler.unlink()
+        home.rest(2)
+        assert states(home, "drops") == {"archived": 1, "failed": 1}
+        wait_for(lambda: told(home, "disk", "brake off"), what="the line in the log, which is written when the state has it")
+        assert told(home, "disk") == told(home, "disk", "brake off") == 1
+        assert history(home, "disk") == [("off", "on"), ("on", "off")]
         home.stop()

@@ -335,6 +335,7 @@ def test_a_label_that_is_added_after_submitting_changes_nothing_but_the_place(
     here.drop(ORDER, "clip.mp4", data)
     wait_for(lambda: submitted(here), what="the task to be made")
     os.rename(here.inbox / ORDER, here.inbox / f"{ORDER} (mine)")
+    wait_for(lambda: b"mine" in here.query("SELECT path FROM drops")[0][0], what="the drop to be followed")
     slow_tasks()
     here.rest(1)
     assert made(data) == [("video_translation", "es")]

@@ -24,7 +24,7 @@ NAME = "QAVIX-READ-ME.txt"
 def note(folder: Path) -> str:
     """The note in a folder, "" where there is none."""
     try:
-        return (folder / NAME).read_text()
+        return (folder / NAME).read_text("utf-8-sig")
     except FileNotFoundError:
         return ""
 
@@ -173,6 +173,29 @@ def test_broken_options_below_do_not_stop_what_is_above(here: Home, clip: Callab
     here.rest(2)
 
 
+def test_a_voice_that_is_not_there_is_told_in_its_folder_until_it_is_named_right(here: Home) -> None:
+    """Over a restart, too; the files in it wait, and are spoken then."""
+    folder = here.drop("tts en voice=Avaa", "line.txt", b"Good morning.").parent
+    appears(folder, "there is no voice “Avaa”. Did you mean “Ava”?", "line.txt")
+    assert here.stop() == 0
+    here.start()
+    assert "Avaa" in note(folder)
+    os.rename(folder, here.inbox / "tts en voice=Ava")
+    vanishes(here.inbox / "tts en voice=Ava")
+    here.rest(2)
+    assert here.results() == ["tts en voice=Ava/line.mp3"]
+
+
+def test_a_note_of_the_process_before_is_taken_back_by_the_next_one(here: Home, clip: Callable[[], bytes]) -> None:
+    """It is known as ours by what stands in it."""
+    folder = here.drop("dub en to spansh", "clip.mp4", clip()).parent
+    appears(folder, "Did you mean:  dub en to es")
+    here.kill()
+    os.rename(folder, here.inbox / "dub en to es")
+    here.start()
+    vanishes(here.inbox / "dub en to es")
+
+
 def test_a_note_that_a_person_has_written_is_left_alone(here: Home) -> None:
     """Only our own text is replaced or taken away."""
     folder = here.inbox / "spanish please"
@@ -206,7 +229,7 @@ def test_a_folder_name_that_is_no_text_gets_a_note(here: Home) -> None:
         file.write(b"x")
     target = os.path.join(folder, NAME.encode())
     wait_for(lambda: os.path.exists(target), what="a note")
-    with open(target, encoding="utf-8") as file:
+    with open(target, encoding="utf-8-sig") as file:
         assert "UTF-8" in file.read()
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.acceptance.brakes import told
 from tests.support.service import wait_for
 
 if TYPE_CHECKING:
@@ -133,6 +136,23 @@ def test_a_brake_that_a_killed_service_left_is_let_go(home: Callable[..., Home],
     assert here.results() == [f"{ORDER}/one.es.mp4"]
 
 
+def test_a_marker_that_was_deleted_is_made_anew_by_init(home: Callable[..., Home], clip: Callable[[], bytes]) -> None:
+    """It has another id then: the brake of the folder that was there before holds nothing up. Both are told in the log, once."""
+    here = home()
+    (here.root / ".qavix-watch").unlink()
+    here.drop(ORDER, "one.mp4", clip())
+    wait_for(lambda: offline(here), what="the root to be offline")
+    wait_for(lambda: told(here, "root") == 1, what="the log to say so")
+    assert "Where its marker was deleted: `qavix-watch init`, then restart the service." in here.command("status").stdout
+    here.stop()
+    here.command("init")
+    here.start()
+    here.rest(1)
+    assert here.results() == [f"{ORDER}/one.es.mp4"]
+    assert not offline(here)
+    assert (told(here, "root"), told(here, "root", "brake off")) == (1, 1)
+
+
 def test_a_root_with_another_marker_is_offline(home: Callable[..., Home], clip: Callable[[], bytes]) -> None:
     """Another disk at the same place is not the one that is meant."""
     here, other = home(), home()
@@ -158,6 +178,158 @@ def test_folders_that_a_person_removes_are_made_again(home: Callable[..., Home],
         assert (here.root / "archive" / ORDER / f"clip {number}.mp4").exists()
 
 
+def is_locked(here: Home) -> bool:
+    """Whether somebody holds the marker of the root, as another program sees it."""
+    with (here.root / ".qavix-watch").open("rb") as marker:
+        try:
+            fcntl.flock(marker, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def marker_of(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((root / ".qavix-watch").read_text())
+    return found
+
+
+def refused(here: Home) -> str:
+    """`run`, which ends at once; what it says."""
+    done = here.command("run", check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_a_root_has_one_service_and_one_owner(home: Callable[..., Home], clip: Callable[[], bytes]) -> None:
+    """Another state's service is refused with who has the root, also by `init`; a second one on the same state, too. What waits is
+    untouched. Once nobody holds it `init` adopts it, the first one is refused, and each start was counted.
+    """
+    here, other = home(), home(start=False)
+    assert here.process is not None
+    text = other.config.read_text().replace(f'root = "{other.root}"', f'root = "{here.root}"')
+    other.config.write_text(text)
+    pid = f"process {here.process.pid} on {socket.gethostname()}"
+    assert marker_of(here.root)["starts"] == 1
+    assert pid in refused(other)
+    done = other.command("init", str(here.root), check=False)
+    assert done.returncode == 1
+    assert pid in done.stderr
+    assert pid in refused(here)
+    assert marker_of(here.root)["owner_name"] == str(here.state)
+    here.drop(ORDER, "one.mp4", clip())
+    here.rest(1)
+    here.stop()
+
+    said = refused(other)
+    assert f"belongs to another state ({here.state})" in said
+    assert f"qavix-watch init {here.root}" in said
+    assert str(here.state) in other.command("init", str(here.root)).stderr
+    before = marker_of(here.root)
+    other.start()
+    assert other.process is not None
+    after = marker_of(here.root)
+    assert (after["id"], after["starts"]) == (before["id"], before["starts"] + 1)
+    assert after["holder"] == f"process {other.process.pid} on {socket.gethostname()}"
+    assert f"process {other.process.pid} on" in refused(here)
+    other.stop()
+    assert "belongs to another state" in refused(here)
+
+
+def test_a_root_without_a_marker_is_refused_with_what_to_type(home: Callable[..., Home]) -> None:
+    here = home(start=False)
+    (here.root / ".qavix-watch").unlink()
+    assert f"qavix-watch init {here.root}" in refused(here)
+    shutil.rmtree(here.root)
+    assert f"qavix-watch init {here.root}" in refused(here)
+    assert not here.root.exists()
+
+
+def test_a_damaged_marker_is_mended_by_init_and_what_waits_goes_on(home: Callable[..., Home], clip: Callable[[], bytes]) -> None:
+    """Refused while it runs, as a service works in it; the folder keeps its id, so that its drops are known again."""
+    here = home()
+    here.drop(ORDER, "one.mp4", clip()[:-10_000])
+    wait_for(lambda: "cut short" in str(here.query("SELECT reason FROM drops")), what="the drop to wait")
+    before, marker = marker_of(here.root), here.root / ".qavix-watch"
+    here.stop()
+    marker.write_bytes(b"\0" * 512)
+    assert "Run `qavix-watch init` on the folder." in refused(here)
+    with marker.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        done = here.command("init", check=False)
+        assert "Stop that service first" in done.stderr
+    assert "anew" in here.command("init").stderr
+    assert marker_of(here.root)["id"] == before["id"]
+    here.start()
+    here.drop(ORDER, "one.mp4", clip())
+    here.rest(1)
+    assert here.results() == [f"{ORDER}/one.es.mp4"]
+    assert here.query("SELECT count(*) FROM drops") == [(1,)]
+
+
+def test_a_root_that_was_away_is_locked_again_when_it_is_back(home: Callable[..., Home], clip: Callable[[], bytes]) -> None:
+    """While it is away the lock is let go of. Locked by somebody meanwhile, it stays offline, says so, and is back when that one ends;
+    adopted by another state meanwhile, it stays offline.
+    """
+    here, other = home(), home(start=False)
+    assert is_locked(here)
+    os.rename(here.root, here.base / "elsewhere")
+    wait_for(lambda: offline(here), what="the root to be offline")
+    os.rename(here.base / "elsewhere", here.root)
+    wait_for(lambda: not offline(here), what="the root to be back")
+    assert is_locked(here)
+
+    os.rename(here.root / ".qavix-watch", here.base / "marker")
+    wait_for(lambda: offline(here), what="the root to be offline")
+    with (here.base / "marker").open("rb+") as marker:
+        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rename(here.base / "marker", here.root / ".qavix-watch")
+        wait_for(lambda: "back and cannot be used yet" in brake(here), what="the brake to say who has it")
+    wait_for(lambda: not offline(here), what="the root to be back")
+    assert is_locked(here)
+
+    elsewhere = here.base / "elsewhere"
+    other.config.write_text(other.config.read_text().replace(f'root = "{other.root}"', f'root = "{elsewhere}"'))
+    os.rename(here.root, elsewhere)
+    wait_for(lambda: offline(here), what="the root to be offline")
+    other.command("init", str(elsewhere))
+    os.rename(elsewhere, here.root)
+    here.drop(ORDER, "one.mp4", clip())
+    wait_for(lambda: "belongs to another" in brake(here), what="the brake to say whose it is")
+    assert states(here) == []
+    assert not is_locked(here)
+
+
+def brake(here: Home) -> str:
+    """Why the root stands still, "" where it does not."""
+    return "".join(why for (why,) in here.query("SELECT why FROM brakes WHERE name = 'root' AND state = 'on'"))
+
+
+def test_an_outbox_elsewhere_that_goes_away_under_load_loses_nothing(
+    home: Callable[..., Home], clip: Callable[[], bytes], tmp_path: Path
+) -> None:
+    """Twenty films, and the outbox's marker and folder come and go while they are fetched and delivered."""
+    outlet, elsewhere = tmp_path / "outlet", tmp_path / "outlet away"
+    outlet.mkdir()
+    here = home(start=False, folders={"outbox": str(outlet)})
+    here.start()
+    for number in range(20):
+        here.drop(ORDER, f"clip {number:02}.mp4", clip())
+    for _ in range(6):
+        wait_for(lambda: here.query("SELECT 1 FROM jobs WHERE state IN ('processing', 'fetching')") or here.at_rest(20), what="work")
+        os.rename(outlet, elsewhere)
+        outlet.mkdir()
+        time.sleep(0.3)
+        assert list(outlet.iterdir()) == [], "something was written into the folder in its place"
+        outlet.rmdir()
+        os.rename(elsewhere, outlet)
+        time.sleep(0.3)
+    here.rest(20, 90)
+    assert sorted(path.name for path in (outlet / ORDER).iterdir()) == [f"clip {number:02}.es.mp4" for number in range(20)]
+    assert states(here) == ["archived"] * 20
+    assert here.query("SELECT count(DISTINCT task_id), count(*) FROM jobs") == [(20, 20)]
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[[Path], Any]]:
     """A disk of its own: gives what mounts it at a folder, again and again, and what takes it away as a lost share goes."""
@@ -178,6 +350,7 @@ def disk(tmp_path: Path) -> Iterator[Callable[[Path], Any]]:
         subprocess.run(["mount", device, place], check=True)
         places.add(place)
 
+    mount.device = device  # type: ignore[attr-defined]
     yield mount
     for place in places:
         subprocess.run(["umount", "--lazy", place], check=False, capture_output=True)
@@ -202,3 +375,32 @@ def test_a_disk_that_is_unmounted_and_mounted_again_goes_on(
     disk(here.root)
     more(here, clip)
     comes_back(here, [f"{ORDER}/one.es.mp4", f"{ORDER}/two.es.mp4"])
+
+
+def test_a_disk_that_is_unmounted_lazily_is_let_go_of_at_once(
+    disk: Callable[[Path], Any], home: Callable[..., Home], tmp_path: Path
+) -> None:
+    """The service keeps the marker open, so that a plain umount says that the disk is busy; a lazy one is noticed long before the next
+    look, and then nothing uses the disk any more. Mounted again, it is locked again.
+    """
+    base = tmp_path / "with a disk"
+    disk(base / "root")
+    here = home(base=base, watch={"rescan": 3600})
+    busy = subprocess.run(["umount", here.root], capture_output=True, text=True, check=False)
+    assert busy.returncode != 0
+    assert "busy" in busy.stderr
+    subprocess.run(["umount", "--lazy", here.root], check=True)
+    wait_for(lambda: offline(here), 10, "the root to be offline")
+    wait_for(lambda: not in_use(disk.device), 10, "the disk to be free")  # type: ignore[attr-defined]
+    disk(here.root)
+    wait_for(lambda: not offline(here), 10, "the root to be online again")
+    assert is_locked(here)
+
+
+def in_use(device: str) -> bool:
+    """Whether the kernel still has a filesystem on a disk (open(2): O_EXCL of a block device)."""
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+    except OSError:
+        return True
+    return False

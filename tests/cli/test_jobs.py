@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
+from qavix_watch.cli.jobs import _table
 from tests.cli.conftest import HOSTILE
 
 if TYPE_CHECKING:
@@ -69,6 +72,19 @@ def test_the_table_has_a_line_a_job_whatever_names_hold(filled: Home) -> None:
     assert "dub en to es,fr → fr" in printed
     assert "40 %" in printed
     assert not any(line.endswith(" ") for line in printed.splitlines())
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_long_reason_leaves_the_ids_to_be_read(width: int) -> None:
+    """An id is what is typed next."""
+    film = {"path": "subs/a rather long name of a film.mp4"}
+    said = {"order": "subs en to fr hold=yes", "target": "fr", "error": "waits for approval " * 20}
+    row = {"id": "drop-123", "state": "held", "drops": [film], "results": [], "credits_used": 1234, "credits_estimated": None, **said}
+    drawn = StringIO()
+    Console(width=width, file=drawn).print(_table([row]))
+    last = drawn.getvalue().splitlines()[-1]
+    assert last.startswith("drop-123   held ")
+    assert last.rstrip().endswith("1,234")
 
 
 def test_a_filter_that_fits_nothing_is_told(filled: Home) -> None:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     Program = Callable[..., subprocess.CompletedProcess[str]]
 
-COMMANDS = ["demo", "init", "run", "explain", "why", "status", "jobs", "show", "sandbox"]
+COMMANDS = [
+    "demo", "init", "check", "run", "explain", "why", "submit", "status", "jobs", "show", "retry", "redo", "cancel", "approve", "pause",
+    "resume", "scan", "balance", "usage", "pricing", "voices", "tasks", "backup", "sandbox",
+]  # fmt: skip
 
 
 def test_the_version_is_printed() -> None:
@@ -34,8 +37,21 @@ def test_exit_statuses_reach_the_shell(filled: Home) -> None:
 
 def test_help_lists_the_commands_in_the_order_of_a_first_day(program: Program) -> None:
     done = program("--help")
-    listed = [line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line.startswith("  ") and line.strip()]
+    listed = [line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line.startswith("  ") and line[2:3].strip()]
     assert (done.returncode, listed[: len(COMMANDS)]) == (0, COMMANDS)
+
+
+def test_help_says_whole_sentences(program: Program) -> None:
+    listed = program("--help").stdout.partition("Commands:")[2]
+    assert "…" not in listed
+    assert "..." not in listed
+
+
+@pytest.mark.parametrize(("command", "usage"), [("show", "{ID}"), ("retry", "[ID]..."), ("submit", "{FILE}..."), ("init", "[ROOT]")])
+def test_help_speaks_of_things_and_not_of_types(program: Program, command: str, usage: str) -> None:
+    shown = program(command, "--help").stdout
+    assert shown.startswith(f"Usage: qavix-watch {command} [OPTIONS] {usage}\n")
+    assert "<" not in shown
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -154,6 +154,24 @@ def test_long_lists_are_counted_not_told() -> None:
     assert printed.count("erase/") == MOST_LINES
 
 
+def test_what_is_held_says_what_to_type_unless_it_says_so_itself() -> None:
+    film = {"path": "/in/erase/a.mp4", "state": "held"}
+    printed = drawn(status_of(waiting_for=[film | {"id": "7", "why": "waits for approval"}]))
+    assert "erase/a.mp4: waits for approval" in printed
+    assert "→ `qavix-watch approve 7` lets it go on" in printed
+    printed = drawn(status_of(waiting_for=[film | {"id": "8", "why": "it is dear: `qavix-watch approve 8` lets it go on"}]))
+    assert printed.count("approve 8") == 1
+
+
+def test_a_batch_is_told_once_and_not_file_by_file() -> None:
+    said = "2 files, about 60 credits, wait for you: `qavix-watch approve batch-3`, or take them out."
+    rows = [{"id": str(number), "state": "held", "path": f"/in/erase/{number}.mp4", "why": said} for number in range(2)]
+    other = {"id": "9", "state": "waiting", "path": "/in/erase/9.mp4", "why": "it changed"}
+    printed = drawn(status_of(waiting_for=[*rows, other]) | {"batches": [{"order": "erase", "said": said}]})
+    assert printed.count("approve batch-3") == 1
+    assert "erase/9.mp4: it changed" in printed
+
+
 @pytest.mark.parametrize("width", [20, 40, 300])
 def test_any_window_and_any_name_can_be_drawn(width: int) -> None:
     nasty = "[/red][link=x]\x1b[2J\n\u202e" + "名" * 300

@@ -187,6 +187,14 @@ def test_a_drop_that_waits_says_for_what_whatever_it_is_called(filled: Quick) ->
     assert "\n" not in told["path"]
 
 
+def test_a_film_that_is_cut_short_says_how_long_it_is_waited_for(filled: Quick) -> None:
+    with closing(Store(str(filled.state), NOWHERE, "default", "owner")) as store:
+        reason = "it looks cut short: 50 bytes are missing"
+        store.now("add", lambda tx: add_drop(tx, b"erase/cut.mp4", DropState.WAITING, time.time(), reason=reason))
+    answer = asked(filled, put(filled.inbox / "erase/cut.mp4"))
+    assert answer.hint == "If nothing more comes, copy it again; after 1 h without a change it goes to failed."
+
+
 def test_a_path_that_was_something_once_has_a_history(filled: Quick) -> None:
     gone = asked(filled, filled.inbox / "erase" / "old.mp4")
     assert (gone.state, gone.known) == ("done", True)

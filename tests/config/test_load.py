@@ -106,6 +106,12 @@ def test_a_broken_file_is_named_with_the_line(write, text, line):
     assert f"in line {line}" in message
 
 
+def test_a_section_that_stands_there_twice_is_named(write):
+    """What comes of pasting an example below the configuration that `init` wrote, which has every section already."""
+    path = write("[budget]\n#per_day = 1\n[log]\n\n[budget]\nper_day = 2000\n")
+    assert f"{path} has a second section [budget] in line 5; put its keys into the first one" in refused(path)
+
+
 def test_a_byte_order_mark_is_allowed(write):
     assert load(write(b'\xef\xbb\xbf[api]\naccount = "x"\n'), HOME).api.account == "x"
 

@@ -54,3 +54,11 @@ def test_what_is_joined_comes_apart_again(names: list[bytes]) -> None:
     path = b"/".join(names)
     assert LAYOUT.relative(LAYOUT.in_inbox(path)) == path
     assert join(parent(path), name_of(path)) == path
+
+
+def test_a_folder_takes_its_rights_from_the_root_that_it_lies_in() -> None:
+    """One that was configured elsewhere, and one of a root that is not known, from nobody."""
+    layout = Layout("place", b"/srv/in", b"/elsewhere/out", b"/srv/done", b"/srv/failed", root=b"/srv")
+    assert layout.like_whom(layout.inbox) == b"/srv"
+    assert layout.like_whom(layout.outbox) is None
+    assert Layout("place", b"/srv/in", b"/o", b"/a", b"/f").like_whom(b"/srv/in") is None

@@ -32,18 +32,45 @@ def every_text() -> list[str]:
         readme.wrong_kind(["a.txt"], TaskType.LIP_SYNC),
         readme.options_broken(broken.value),
         readme.order_inside_order("subs en to es", "dub en to es"),
+        readme.voice_unclear({"there is no voice “Maria”.": ["a.txt"], "2 voices are called “Ava”.": [f"{n}.txt" for n in range(20)]}),
     ]
 
 
 def test_our_texts_are_known_as_ours_and_no_others_are() -> None:
     for text in every_text():
         assert readme.is_ours(text.encode())
-        assert readme.is_ours(b"\xef\xbb\xbf" + text.replace("\r\n", "\n").encode())
+        assert readme.is_ours(text.removeprefix("\ufeff").replace("\r\n", "\n").encode()), "as an editor may save it"
+        assert readme.is_ours(text.encode() + b"\r\n")
         assert "\r\n" in text
         assert "\n" not in text.replace("\r\n", "")
     assert not readme.is_ours(b"")
     assert not readme.is_ours(b"my notes")
     assert not readme.is_ours(readme.FIRST_LINE.encode() + b" and mine")
+
+
+def test_a_text_of_ours_that_a_person_wrote_into_is_theirs() -> None:
+    for text in every_text():
+        lines = text.encode().split(b"\r\n")
+        assert not readme.is_ours(text.encode() + b"\r\nI shall ask Maria.")
+        assert not readme.is_ours(b"\r\n".join([lines[0], b"I shall ask Maria.", *lines[1:]]))
+        assert not readme.is_ours(b"\r\n".join(lines[:-2])), "without its last line"
+
+
+def test_windows_shows_every_letter_of_it() -> None:
+    for text in every_text():
+        assert text.encode().startswith(b"\xef\xbb\xbfQAVIX WATCH")
+
+
+def test_the_files_that_wait_for_a_voice_are_named_with_the_reason() -> None:
+    text = readme.voice_unclear({"there is no voice “Maria”.": ["a.txt"], "2 voices are called “Ava”.": [f"{n}.txt" for n in range(20)]})
+    assert "there is no voice “Maria”.\r\n\r\n  a.txt\r\n" in text
+    assert "  14.txt\r\n  … and 5 more" in text
+
+
+def test_thousands_of_names_stay_a_short_text() -> None:
+    text = readme.wrong_kind([f"{number}.mp4" for number in range(5000)], TaskType.VOICE_CLONE)
+    assert "… and 4985 more" in text
+    assert len(text) < 3000
 
 
 def test_what_is_not_understood_is_told_with_reason_nearest_name_and_examples() -> None:
@@ -57,7 +84,8 @@ def test_what_is_not_understood_is_told_with_reason_nearest_name_and_examples() 
 
 def test_a_loose_file_is_told_where_to_go() -> None:
     assert "clip.mp4 lies in no order folder; make one here, for example `dub en to es`, and move it in." in readme.loose_file(["clip.mp4"])
-    assert "clip.mp4 (and 1 more) lie in no order folder" in readme.loose_file(["clip.mp4", "b.mp4"])
+    several = readme.loose_file(["clip.mp4", "b.mp4"])
+    assert "clip.mp4 (and 1 more) lie in no order folder; make one here, for example `dub en to es`, and move them in." in several
 
 
 def test_with_projects_a_loose_file_is_told_of_the_folder_between() -> None:
@@ -107,6 +135,14 @@ def test_no_name_breaks_the_text(name: str) -> None:
         "新しいフォルダー",
         "새 폴더",
         "Новая папка",
+        "New folder - Copy",
+        "New folder - Copy (2)",
+        "untitled folder 2 copy",
+        "Neuer Ordner - Kopie",
+        "Nouveau dossier (12)",
+        "مجلد جديد (٢)",
+        "پوشه جدید",
+        "Folder baharu",
     ],
 )
 def test_what_file_managers_call_a_new_folder(name: str) -> None:

@@ -32,6 +32,21 @@ def test_an_unknown_voice_is_named() -> None:
         resolve("Nobody", KNOWN, ["es"])
 
 
+def test_the_nearest_names_of_an_unknown_voice_are_given_or_those_that_there_are() -> None:
+    with pytest.raises(OrderError) as slip:
+        resolve("maria klara", KNOWN, ["es"])
+    assert slip.value.hint == "Did you mean “Maria Clara”?"
+    with pytest.raises(OrderError) as stranger:
+        resolve("Xuxu", KNOWN, ["es"])
+    assert stranger.value.hint == "There are Maria Clara, Ada, twin, somebody."
+    with pytest.raises(OrderError) as among_many:
+        resolve("Xuxu", [*KNOWN, *(Voice(f"n-{name}", name) for name in ("Bob", "Eve", "Kim"))], ["es"])
+    assert among_many.value.hint == "There are Maria Clara, Ada, twin, somebody, Bob and others; `qavix-watch voices` lists them all."
+    with pytest.raises(OrderError) as nobody:
+        resolve("Xuxu", [], ["es"])
+    assert nobody.value.hint == ""
+
+
 def test_two_of_one_name_are_listed_with_their_ids() -> None:
     with pytest.raises(OrderError) as found:
         resolve("Twin", KNOWN, ["es"])

@@ -398,6 +398,14 @@ def test_a_file_of_ours_may_be_used_by_whoever_may_use_the_folder(disk: Disk, ro
     disk.adopt(path, root + b"/gone")
 
 
+def test_in_a_folder_where_everybody_may_make_files_ours_are_not_everybodys(disk: Disk, root: bytes) -> None:
+    path = put(root + b"/f")
+    for mode, wanted in ((0o1777, 0o664), (0o777, 0o666)):
+        os.chmod(root, mode)
+        disk.adopt(path, root)
+        assert modes.S_IMODE(os.stat(path).st_mode) == wanted
+
+
 def test_configured_mode_and_group_go_before_those_of_the_folder(root: bytes) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may give files to any group")

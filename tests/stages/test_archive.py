@@ -56,6 +56,12 @@ def die() -> None:
     raise Killed
 
 
+def settled_under(world: World, after: str) -> None:
+    """As if what is there had settled under this setting."""
+    world.with_layout(after=after)
+    world.act(lambda tx: tx.work._connection.execute("UPDATE drops SET after = ?", (after,)))
+
+
 @pytest.fixture
 def disks(world: World) -> Disks:
     disks = Disks()
@@ -119,6 +125,20 @@ def test_a_name_that_is_taken_in_the_archive_gets_a_number(world: World, deliver
     assert taken.read_bytes() == b"something else"
 
 
+def test_where_every_name_is_taken_in_the_archive_it_is_tried_later(world: World, delivered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, taken = delivered.read_bytes(), world.root / "archive" / ORDER / "clip.mp4"
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(b"another film")
+    with monkeypatch.context() as few:
+        few.setattr("qavix_watch.stages.archive.MOST_NUMBERS", 2)
+        assert isinstance(world.step("archive"), Later)
+    assert world.state() == "archiving"
+    world.later(600)
+    world.steps("archive")
+    assert (taken.read_bytes(), taken.with_name("clip (2).mp4").read_bytes()) == (b"another film", data)
+    assert litter(world) == []
+
+
 def test_the_very_same_content_in_the_archive_is_left_as_it_is(world: World, delivered: Path) -> None:
     taken = world.root / "archive" / ORDER / "clip.mp4"
     taken.parent.mkdir()
@@ -129,7 +149,7 @@ def test_the_very_same_content_in_the_archive_is_left_as_it_is(world: World, del
 
 
 def test_where_originals_are_kept_nothing_moves(world: World, delivered: Path) -> None:
-    world.with_layout(after="keep")
+    settled_under(world, "keep")
     world.step("archive")
     assert delivered.exists()
     assert world.state() == "kept"
@@ -137,8 +157,14 @@ def test_where_originals_are_kept_nothing_moves(world: World, delivered: Path) -
     assert len(world.rows("SELECT id FROM drops")) == 1, "what is kept is no new drop"
 
 
-def test_where_originals_are_deleted_only_the_one_that_was_read_is(world: World, delivered: Path) -> None:
+def test_what_becomes_of_an_original_is_fixed_when_it_settles(world: World, delivered: Path) -> None:
     world.with_layout(after="delete")
+    world.step("archive")
+    assert (world.state(), world.files("archive")) == ("archived", [f"{ORDER}/clip.mp4"])
+
+
+def test_where_originals_are_deleted_only_the_one_that_was_read_is(world: World, delivered: Path) -> None:
+    settled_under(world, "delete")
     world.step("archive")
     assert not delivered.exists()
     assert (world.state(), world.files("archive")) == ("deleted", [])
@@ -146,7 +172,7 @@ def test_where_originals_are_deleted_only_the_one_that_was_read_is(world: World,
 
 def test_other_bytes_with_the_same_times_are_not_deleted(world: World, delivered: Path) -> None:
     """SHA-256 is compared before a delete: size, mtime and inode can be made equal."""
-    world.with_layout(after="delete")
+    settled_under(world, "delete")
     stat = delivered.stat()
     with delivered.open("r+b") as file:
         file.write(b"X")
@@ -209,6 +235,20 @@ def test_a_file_that_cannot_have_its_name_back_gets_a_number(
     assert delivered.with_name("clip (2).mp4").read_bytes() == one
 
 
+def test_a_file_for_which_every_name_is_taken_is_given_back_at_the_next_look(
+    world: World, delivered: Path, disks: Disks, video: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = video(7), video(8)
+    disks.before["rename_new"] = lambda: delivered.write_bytes(one) and None
+    disks.after["rename_new"] = lambda: delivered.write_bytes(two) and None
+    with monkeypatch.context() as few:
+        few.setattr("qavix_watch.stages.moving.MOST_NUMBERS", 2)
+        world.step("archive")
+    assert len(litter(world)) == 1
+    world.look()
+    assert (delivered.read_bytes(), delivered.with_name("clip (2).mp4").read_bytes()) == (two, one)
+
+
 # Kills
 
 def test_a_kill_before_the_original_was_taken_aside_costs_nothing(world: World, delivered: Path, disks: Disks) -> None:
@@ -221,7 +261,7 @@ def test_a_kill_before_the_original_was_taken_aside_costs_nothing(world: World, 
 
 @pytest.mark.parametrize("after", ["archive", "delete"])
 def test_a_kill_while_the_original_is_aside_costs_nothing(world: World, delivered: Path, disks: Disks, after: str) -> None:
-    world.with_layout(after=after)
+    settled_under(world, after)
     disks.after["rename_new"] = die
     killed(world)
     assert not delivered.exists()
@@ -240,7 +280,7 @@ def test_a_kill_after_the_original_was_put_away_costs_nothing(world: World, deli
 
 
 def test_a_kill_after_the_original_was_deleted_costs_nothing(world: World, delivered: Path, disks: Disks) -> None:
-    world.with_layout(after="delete")
+    settled_under(world, "delete")
     disks.after["remove"] = die
     killed(world)
     again(world)
@@ -267,7 +307,7 @@ def test_what_was_aside_comes_back_where_the_setting_became_keep(world: World, d
     data = delivered.read_bytes()
     disks.after["rename_new"] = die
     killed(world)
-    world.with_layout(after="keep")
+    settled_under(world, "keep")
     again(world)
     assert delivered.read_bytes() == data
     assert (world.state(), litter(world)) == ("kept", [])
@@ -424,7 +464,7 @@ def test_a_kill_before_the_reason_was_written_costs_nothing(world: World, refuse
 
 
 def test_where_originals_are_kept_the_reason_lies_in_the_inbox(world: World, refused: Path) -> None:
-    world.with_layout(after="keep")
+    settled_under(world, "keep")
     world.step("archive")
     assert world.files("inbox") == [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"]
     world.look()
@@ -432,7 +472,7 @@ def test_where_originals_are_kept_the_reason_lies_in_the_inbox(world: World, ref
 
 
 def test_a_failed_original_that_was_taken_away_with_its_folder_is_at_rest(world: World, refused: Path) -> None:
-    world.with_layout(after="keep")
+    settled_under(world, "keep")
     refused.unlink()
     refused.parent.rmdir()
     world.step("archive")
@@ -475,7 +515,7 @@ def test_a_partner_of_the_same_stem_follows_its_video(world: World, pair: tuple[
 
 
 def test_a_partner_is_deleted_with_its_video(world: World, pair: tuple[Path, Path]) -> None:
-    world.with_layout(after="delete")
+    settled_under(world, "delete")
     world.step("archive")
     assert (world.files("archive"), world.files("inbox")) == ([], [])
 
@@ -485,6 +525,15 @@ def test_a_partner_that_was_replaced_stays(world: World, pair: tuple[Path, Path]
     world.step("archive")
     assert world.files("archive") == ["face swap/clip.mp4"]
     assert pair[1].exists()
+
+
+def test_a_partner_of_other_bytes_with_the_same_times_is_not_deleted(world: World, pair: tuple[Path, Path]) -> None:
+    there = pair[1].stat()
+    pair[1].write_bytes(b"x" * there.st_size)
+    os.utime(pair[1], ns=(there.st_atime_ns, there.st_mtime_ns))
+    settled_under(world, "delete")
+    world.step("archive")
+    assert world.files("inbox") == ["face swap/clip.jpg"]
 
 
 def test_a_partner_that_another_drop_still_needs_stays(world: World, pair: tuple[Path, Path]) -> None:

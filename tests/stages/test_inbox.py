@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -189,10 +190,7 @@ def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(world: Wor
 
     world.drop(ORDER, "clip.mp4", video())
     world.notice()
-    intake = world.intake
     world.with_ports(files=Unlisted())
-    intake._ports = world.ports
-    world.intake = intake
     world.look()
     assert states(world) == ["waiting"]
 
@@ -213,6 +211,34 @@ def test_a_folder_that_is_still_arriving_is_judged_when_it_has_been_quiet(
     world.look()
     world.later(6)
     assert isinstance(world.step("settle"), Done)
+
+
+def test_a_file_that_is_closed_after_a_start_waits_for_its_folder_all_the_same(
+    worlds: Callable[..., World], video: Callable[..., bytes]
+) -> None:
+    """What came before the start says when its folder will have arrived."""
+    world = worlds(settle_folder_seconds=100.0)
+    path = world.drop(f"{ORDER}/film", "clip.mp4", video())
+    world.look()
+    world.later(60)
+    world.drop(f"{ORDER}/film", "second.mp4", video())
+    world.look()
+    world.later(45)
+    world.intake = world.new_intake()
+    world.intake.hint(os.fsencode(path), closed=True)
+    world.look()
+    world.later(5)
+    waits(world, "settle", "its folder is still arriving")
+
+
+def test_a_file_that_is_gone_is_missed_by_a_look_at_its_folder_alone(world: World, video: Callable[..., bytes]) -> None:
+    path = world.drop(ORDER, "clip.mp4", video())
+    world.notice()
+    path.unlink()
+    world.run(world.intake.look({b"elsewhere": False}))
+    assert states(world) == ["waiting"]
+    world.run(world.intake.look({ORDER.encode(): False}))
+    assert states(world) == ["gone"]
 
 
 def test_a_clock_that_is_set_back_leaves_no_folder_arriving_for_days(worlds: Callable[..., World], video: Callable[..., bytes]) -> None:
@@ -261,6 +287,20 @@ def test_a_file_that_changes_while_it_is_read_settles_again(world: World, video:
     assert drop(world)["size"] == path.stat().st_size
 
 
+def test_a_file_that_changes_under_the_very_reading_settles_again(world: World, video: Callable[..., bytes]) -> None:
+    class Growing(Disk):
+        def fingerprint(self, path: bytes, meter: Any) -> Any:
+            found = super().fingerprint(path, meter)
+            return replace(found, after=replace(found.after, size=found.after.size + 1))
+
+    world.drop(ORDER, "clip.mp4", video())
+    world.notice()
+    world.steps("settle")
+    world.with_ports(files=Growing())
+    world.step("fingerprint")
+    assert (world.state(), drop(world)["sha256"]) == ("waiting", None)
+
+
 def test_a_file_that_changed_before_it_was_read_settles_again(world: World, video: Callable[..., bytes]) -> None:
     path = world.drop(ORDER, "clip.mp4", video())
     world.notice()
@@ -300,6 +340,8 @@ def test_a_picture_that_arrives_wakes_the_film_that_waits_for_it(world: World, f
     world.later(5)
     assert isinstance(world.step("settle"), Done)
     assert drop(world)["partner"] == b"face swap/clip.jpg"
+    world.look()
+    assert world.state() == "settled", "it is the picture that it settled with"
 
 
 def test_two_pictures_of_one_stem_are_named(world: World, film: Path, picture: bytes) -> None:
@@ -594,6 +636,18 @@ def test_a_file_that_is_replaced_after_it_was_submitted_is_a_drop_of_its_own(wor
     ]  # fmt: skip
     world.through()
     assert world.files() == [f"{ORDER}/clip (2).es.mp4", f"{ORDER}/clip.es.mp4"]
+
+
+def test_a_file_that_takes_the_place_of_a_submitted_one_while_no_service_ran_is_a_drop_of_its_own(
+    world: World, read: Path, video: Callable[..., bytes]
+) -> None:
+    world.through("follow")
+    read.unlink()
+    world.look()
+    read.write_bytes(video())
+    world.intake = world.new_intake()
+    world.look()
+    assert states(world) == ["delivering", "waiting"]
 
 
 def test_a_folder_that_is_renamed_before_its_work_is_submitted_asks_for_something_else(world: World, read: Path) -> None:

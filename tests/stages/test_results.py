@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qavix_watch.core.identity import task_name
 from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Retry
 from qavix_watch.core.service import Download, Output, ResultHead, Task, TaskPage
-from qavix_watch.errors import NameRefused
+from qavix_watch.errors import NameRefused, NoMediaReader
 from qavix_watch.fs.disk import Disk
 
 if TYPE_CHECKING:
@@ -135,10 +137,20 @@ def test_a_task_between_two_tries_is_left_to_its_pause(submitted: World) -> None
     assert job(submitted)["tries"] == 1
 
 
+def test_other_work_under_the_id_of_a_task_is_not_taken_for_its_result(submitted: World) -> None:
+    """Ids are the account's own: in another one, or in a sandbox that began anew, the same id is somebody else's film."""
+    other = replace(task(submitted, "completed"), name=task_name("another film", "qx1-another"))
+    submitted.with_ports(api=Told(submitted.client, list_tasks=lambda **_: TaskPage((), None), get_task=lambda _: other))
+    submitted.step("follow")
+    assert isinstance(submitted.step("look"), Retry)
+    assert "does not know task" in job(submitted)["reason"]
+    assert job(submitted)["output_json"] is None
+
+
 def _unknown(*_: Any) -> Any:
     from qavix_watch.errors import NotFound
 
-    raise NotFound("no such task", operation="get_task", status=404)
+    raise NotFound("no such task", operation="get_task", status=404, type="not_found")
 
 
 @pytest.mark.parametrize(("age", "pause"), [(0, 5), (60, 5), (560, 50), (10**6, 300)])
@@ -220,13 +232,17 @@ def test_what_an_earlier_try_brought_in_is_not_fetched_again(completed: World) -
     completed.steps("fetch")
 
 
-def test_a_staged_result_that_is_not_what_it_was_is_fetched_again(completed: World) -> None:
+@pytest.mark.parametrize("how", ["cut", "gone"])
+def test_a_staged_result_that_is_not_what_it_was_is_fetched_again(completed: World, how: str) -> None:
     piece = completed.claim("fetch")
     assert piece is not None
     completed.outcome(piece)
     completed.act(lambda tx: tx.work.rescue(completed.clock.now(), 3600.0))
     (staged,) = (completed.outbox / ".qavix-parts").iterdir()
-    staged.write_bytes(b"cut")
+    if how == "cut":
+        staged.write_bytes(b"cut")
+    else:
+        staged.unlink()
     completed.steps("fetch")
     assert len(list((completed.outbox / ".qavix-parts").iterdir())) == 1
 
@@ -246,6 +262,39 @@ def test_a_download_goes_on_where_a_killed_one_ended(completed: World) -> None:
         killed(completed, "fetch")
     assert seen == [(0, None), (5, ResultHead(10, "video/mp4", '"v"'))]
     completed.with_ports(transfers=completed.transfers)
+    completed.steps("fetch")
+
+
+def test_of_two_downloads_of_one_result_one_goes_on_and_the_other_goes(completed: World) -> None:
+    """Two processes began it, each under a name of its own."""
+
+    def half(_url: str, sink: Any, _known: Any, begin: Any, *_: Any) -> Download:
+        begin(ResultHead(10, "video/mp4", '"v"'))
+        sink.write(b"12345")
+        sink.sync()
+        raise Killed
+
+    completed.with_ports(transfers=Transfers(half))
+    killed(completed, "fetch")
+    parts = completed.outbox / ".qavix-parts"
+    for path in list(parts.iterdir()):
+        number, kind, _, ending = path.name.split(".")
+        path.with_name(f"{number}.{kind}.0.{ending}").write_bytes(path.read_bytes())
+    killed(completed, "fetch")
+    assert sorted(path.suffix for path in parts.iterdir()) == [".head", ".part"]
+
+
+def test_a_reader_of_media_that_does_not_start_says_nothing_of_the_result(completed: World) -> None:
+    class Away:
+        def facts(self, path: bytes) -> Any:
+            raise NoMediaReader("it does not start")
+
+    media = completed.ports.media
+    completed.with_ports(media=Away())
+    assert not isinstance(completed.step("fetch"), (Done, Fail))
+    assert any(path.suffix == ".part" for path in (completed.outbox / ".qavix-parts").iterdir()), "it is not fetched anew"
+    completed.with_ports(media=media)
+    completed.later(600)
     completed.steps("fetch")
 
 
@@ -406,6 +455,16 @@ def test_a_name_that_is_taken_a_moment_before_is_not_replaced(fetched: World) ->
     assert (fetched.outbox / ORDER / "clip.es.mp4").read_bytes() == b"a person was faster"
 
 
+def test_where_every_name_is_taken_it_is_tried_later(fetched: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fetched.outbox / ORDER / "clip.es.mp4"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"another film")
+    monkeypatch.setattr("qavix_watch.stages.deliver.MOST_NUMBERS", 2)
+    said = fetched.step("deliver")
+    assert isinstance(said, Later)
+    assert "every name" in said.why
+
+
 def test_a_file_where_a_folder_is_needed_is_tried_later(fetched: World) -> None:
     (fetched.outbox / ORDER).write_bytes(b"a person's own")
     assert isinstance(fetched.step("deliver"), Later)
@@ -532,6 +591,21 @@ def test_one_number_serves_every_result_of_a_drop(world: World, video: Callable[
     ]  # fmt: skip
 
 
+def test_a_number_leaves_room_for_what_is_still_to_come(world: World, video: Callable[..., bytes]) -> None:
+    """The name of a result that is not there yet is taken: what is there waits for no one, and both will have the same number."""
+    order = "dub en to es,de"
+    world.drop(order, "clip.mp4", video())
+    world.notice()
+    world.steps("settle", "fingerprint", "order")
+    world.rows("UPDATE jobs SET due = due + 1000000 WHERE language = 'de'")
+    world.through("deliver")
+    path = world.outbox / order / "clip.de.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"another film")
+    world.steps("deliver")
+    assert (path.parent / "clip (2).es.mp4").exists()
+
+
 def test_a_name_taken_by_other_content_of_the_same_length_leaves_no_half_delivery(world: World, video: Callable[..., bytes]) -> None:
     order = "subs en to es embed=yes"
     until(world, "deliver", order, data=video())
@@ -568,3 +642,19 @@ def test_a_small_text_of_our_own_is_made_again_for_each_drop_and_never_over_anyt
     texts = {path.name: json.loads(path.read_text()) for path in world.outbox.rglob("*.json")}
     assert texts["two.voice.json"] == {}
     assert texts["one.voice.json"]["voice_id"] == texts["two (2).voice.json"]["voice_id"]
+
+
+def test_a_kill_between_a_small_text_and_its_record_leaves_one(world: World) -> None:
+    from tests.stages.test_submit import noise
+
+    class Dying(Disk):
+        def rename_new(self, source: bytes, target: bytes) -> None:
+            super().rename_new(source, target)
+            raise Killed
+
+    until(world, "deliver", f"clone voice name=w{abs(hash(str(world.base))) % 10**9}", "one.wav", noise())
+    world.with_ports(files=Dying())
+    killed(world, "deliver")
+    world.with_ports(files=Disk())
+    world.steps("deliver")
+    assert [path.name for path in world.outbox.rglob("*.json")] == ["one.voice.json"]

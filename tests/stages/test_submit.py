@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qavix_watch.core.outcomes import Brake, Done, Fail, Hold, Later, Retry
-from qavix_watch.errors import FileUnreadable
+from qavix_watch.errors import FileUnreadable, NotFound
 from qavix_watch.fs.disk import Disk
+from tests.stages.test_steer import done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +107,8 @@ def test_a_fan_out_of_which_one_was_submitted_comes_to_its_end_without_its_file(
     world.look()
     world.through()
     assert world.state() == "kept"
-    assert world.files() == ["dub en to es,de/clip.de.mp4", "dub en to es,de/clip.es.mp4"]
+    assert world.files() == ["dub en to es,de/clip.es.mp4"], "what was not submitted is undone"
+    assert world.rows("SELECT count(*) AS n FROM jobs WHERE state = 'cancelled' AND task_id IS NULL") == [{"n": 1}]
 
 
 def test_an_offline_root_submits_nothing_and_cancels_nothing(world: World, ready: Path) -> None:
@@ -186,6 +188,18 @@ def test_a_file_that_the_service_has_forgotten_goes_up_again(world: World, ready
     assert world.one("SELECT uploads FROM contents") == 2
 
 
+def test_a_link_that_is_renewed_at_a_wrong_path_is_no_forgotten_file(world: World, ready: Path) -> None:
+    class Elsewhere(Passing):
+        async def refresh_url(self, file_id: str) -> Any:
+            raise NotFound("no such path", operation="refresh_url", status=404, type="not_found", code="unknown_path")
+
+    world.act(lambda tx: tx.work._connection.execute("UPDATE contents SET url_expires = 0"))
+    world.with_ports(api=Elsewhere(world.client))
+    said = world.step("submit")
+    assert isinstance(said, Brake)
+    assert (said.name, said.scope, world.one("SELECT state FROM contents")) == ("api", "refresh_url", "stored")
+
+
 def test_a_content_that_another_job_found_forgotten_is_waited_for(world: World, ready: Path) -> None:
     world.act(lambda tx: tx.contents.forgotten(world.one_of(tx, "SELECT sha256 FROM contents"), world.clock.now(), "another job said so"))
     world.step("submit")
@@ -204,6 +218,16 @@ def test_a_refused_link_is_renewed_once_and_uploaded_again_once(world: World, re
     assert job(world)["state"] == "processing"
 
 
+def test_a_refused_link_that_another_job_found_forgotten_meanwhile_stays_forgotten(world: World, ready: Path) -> None:
+    world.with_ports(api=Refusing(world.client, "video_url"))
+    piece = world.claim("submit")
+    assert piece is not None
+    said = world.outcome(piece)
+    world.act(lambda tx: tx.contents.forgotten(world.one_of(tx, "SELECT sha256 FROM contents"), world.clock.now(), "another job said so"))
+    world.record(piece, said)
+    assert world.one("SELECT url FROM contents") is None
+
+
 def test_a_link_that_is_refused_again_and_again_fails_the_job(world: World, ready: Path) -> None:
     world.with_ports(api=Refusing(world.client, "video_url"))
     for _ in range(20):
@@ -217,15 +241,22 @@ def test_a_link_that_is_refused_again_and_again_fails_the_job(world: World, read
     assert all(row["at"] > 10**9 for row in world.rows("SELECT at FROM events")), "history tells when"
 
 
-class Refusing:
-    """The real client, whose POSTs are refused because of one field."""
+class Passing:
+    """The real client, but for what a test answers itself."""
 
-    def __init__(self, client: Any, param: str) -> None:
+    def __init__(self, client: Any) -> None:
         self._client = client
-        self._param = param
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
+
+
+class Refusing(Passing):
+    """One whose POSTs are refused because of one field."""
+
+    def __init__(self, client: Any, param: str) -> None:
+        super().__init__(client)
+        self._param = param
 
     async def create_task(self, operation: str, body: Any) -> Any:
         from qavix_watch.errors import InvalidRequest
@@ -235,7 +266,9 @@ class Refusing:
 
 def test_an_answer_that_makes_no_sense_may_mean_that_it_was_done(world: World, ready: Path) -> None:
     world.sandbox.faults({"operation": "video_translation", "kind": "garbage", "times": 1})
-    assert isinstance(world.step("submit"), Retry)
+    said = world.step("submit")
+    assert isinstance(said, Brake)
+    assert (said.name, said.scope) == ("api", "video_translation")
     assert job(world)["posted"] == 1
 
 
@@ -324,6 +357,9 @@ def test_a_voice_is_cloned_and_named_in_a_small_text(world: World, sample: Calla
     told = json.loads(text.read_text())
     assert (told["name"], told["voice_id"]) == (name, job(world)["task_id"])
     assert world.act(lambda tx: tx.jobs.voices())[0].voice_id == told["voice_id"]
+    billed = next(clone["credits"] for clone in world.sandbox.ledger()["clones"] if clone["name"] == name)
+    assert billed
+    assert (job(world)["credits_used"], job(world)["reserved"]) == (billed, billed)
 
 
 @pytest.mark.parametrize("fault", [{"kind": "lost_answer"}, {"kind": "garbage"}])
@@ -354,6 +390,8 @@ def test_a_clone_that_does_not_appear_is_left_to_a_person(world: World, sample: 
     world.later(700)
     assert isinstance(world.step("submit"), Hold)
     assert job(world)["state"] == "held"
+    assert done(world, "approve", "1") == "it goes on"
+    assert (job(world)["state"], job(world)["posted"]) == ("ready", 0), "a person asks for a new one"
 
 
 def test_a_refused_clone_fails(world: World, sample: Callable[[str], Path]) -> None:

@@ -32,3 +32,10 @@ def test_downloads_that_can_go_on_and_results_that_wait_for_their_name_stay(tmp_
 def test_the_download_of_a_job_that_has_ended_goes_and_with_it_the_folder(tmp_path: Path) -> None:
     names = ["1.video.3.part", "1.video.3.head", "d7.1.2.copy", "1.video.3.head.new", "11.video.1.part"]
     assert swept(tmp_path, names, staged=set(), fetching={111}) == []
+
+
+def test_where_nothing_was_ever_fetched_nothing_is_made(tmp_path: Path) -> None:
+    (tmp_path / "outbox").mkdir()
+    layout = Layout("place", *(bytes(tmp_path / name) for name in ("inbox", "outbox", "archive", "failed")))
+    sweep(Disk(), layout, set(), set())
+    assert [path.name for path in tmp_path.rglob("*")] == ["outbox"]

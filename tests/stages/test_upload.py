@@ -221,3 +221,16 @@ def test_storage_that_fails_is_no_reason_to_stop_asking_the_service(world: World
     assert isinstance(said, Retry)
     world.later(60)
     world.steps("upload")
+
+
+def test_an_input_that_is_forgotten_while_the_other_is_sent_goes_again(world: World, video: Callable[..., bytes], picture: bytes) -> None:
+    """Another job, which has ended since, had found that the service does not know it any more."""
+    world.drop("face swap", "clip.mp4", video())
+    world.drop("face swap", "clip.jpg", picture + os.urandom(8))
+    world.notice()
+    world.through("upload")
+    world.steps("upload")
+    (stored,) = world.rows("SELECT sha256 FROM contents WHERE state = 'stored'")
+    world.act(lambda tx: tx.contents.forgotten(stored["sha256"], world.clock.now(), "the service has forgotten the file"))
+    world.steps("upload", "upload", "submit")
+    assert world.state("jobs") == "processing"

@@ -251,3 +251,34 @@ def test_times_and_names_come_back_as_they_were_put_in(state: State) -> None:
     row: Any = state.act(lambda tx: tx.work.get("drop", drop))
     assert (row.path, row.state, row.stat_is(stat()), row.stat_is(stat(size=1))) == (path, DropState.WAITING, True, False)
     assert row.partner_is(stat(size=0, mtime_ns=0, inode=0))
+
+
+# Steering and generations
+
+def test_a_source_that_was_archived_before_another_came_is_no_twin(state: State) -> None:
+    old, new = state.drop(b"erase/clip.mov"), state.drop(b"erase/clip.mp4", now=NOW + 100)
+    twins = lambda: state.act(lambda tx: tx.drops.twins(tx.work.get("drop", new), b"erase/clip"))  # noqa: E731 - asked thrice
+    assert twins()
+    state.put("drops", old, state=DropState.ARCHIVED, ended_at=NOW + 50)
+    assert not twins()
+    state.put("drops", old, state=DropState.ARCHIVED, ended_at=NOW + 150)
+    assert twins(), "they lay there together: both keep their extension, whichever comes first"
+    state.put("drops", old, state=DropState.KEPT, ended_at=NOW + 50)
+    assert twins(), "it still lies there"
+
+
+def test_a_file_that_is_taken_away_takes_with_it_what_was_not_submitted(state: State) -> None:
+    drop, submitted, waiting = state.drop(), state.job("a", JobState.PROCESSING, task_id="7"), state.job("b")
+    state.want(submitted, drop)
+    state.want(waiting, drop)
+    assert state.act(lambda tx: tx.drops.vanished(drop, NOW)) == "detached"
+    assert [row["state"] for row in state.rows("SELECT state FROM jobs ORDER BY id")] == ["processing", "cancelled"]
+    assert [row["state"] for row in state.rows("SELECT state FROM deliveries ORDER BY id")] == ["pending", "cancelled"]
+
+
+def test_a_drop_that_is_worked_on_from_elsewhere_leaves_its_path_to_others(state: State) -> None:
+    first = state.drop()
+    state.put("drops", first, state=DropState.FAILED, target=b"/failed/clip.mp4")
+    state.act(lambda tx: tx.drops.reopen(first, DropState.WAITING, b"/failed/clip.mp4", NOW, "tried again"))
+    second = state.drop()
+    assert [row["id"] for row in state.rows("SELECT id FROM drops WHERE state = 'waiting'")] == [first, second]

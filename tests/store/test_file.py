@@ -91,6 +91,28 @@ def test_a_step_that_fails_leaves_the_shape_as_it_was(state: State, path: Path, 
     assert state.rows("SELECT name FROM sqlite_master WHERE name = 'further'") == []
 
 
+def test_what_an_earlier_version_submitted_counts_against_the_budget(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state of the first shape, with jobs in it that were paid for, that failed, whose request is unclear, and that wait."""
+    columns = "id, account, state, key, identity, generation, task, operation, canonical, stem, params_json, main_sha256, token, created_at"
+    jobs = [
+        ("done", 1, NOW, NOW, 60, 55), ("processing", 1, NOW, NOW, 60, None), ("failed", 1, NOW, NOW, 60, None),
+        ("submitting", 1, NOW, None, None, None), ("ready", 0, None, None, None, None), ("done", 1, NOW - 10, NOW - 10, 60, 60),
+    ]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:1])
+        with closing(open_store(path)) as store:
+            for number, job in enumerate(jobs, start=1):
+                values = (number, job[0], f"key {number}", *job[1:])
+                store.now("a job", lambda tx, values=values: tx.work._connection.execute(  # type: ignore[misc]
+                    f"INSERT INTO jobs ({columns}, posted, posted_at, submitted_at, credits_estimated, credits_used)"
+                    " SELECT ?1, id, ?2, ?3, ?3, 1, 't', 'o', 'c', 's', '{}', 'x', 'y', 0, ?4, ?5, ?6, ?7, ?8 FROM accounts", values
+                ))
+    with closing(open_store(path)) as store:
+        assert store.now("spent", lambda tx: tx.money.spent(NOW)) == 55 + 60
+        store.now("accepted", lambda tx: tx.work._connection.execute("UPDATE jobs SET reserved = 60 WHERE state = 'submitting'"))
+        assert store.now("spent", lambda tx: tx.money.spent(NOW)) == 55 + 60 + 60
+
+
 def test_what_is_no_database_is_unusable(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     path.write_bytes(b"this is not a database, whatever its name says" * 100)
@@ -256,16 +278,23 @@ def test_where_the_whole_transaction_was_taken_back_nobody_beside_is_told_of_suc
         tx.work._connection.execute("ROLLBACK")
         raise sqlite3.OperationalError("database or disk is full")
 
-    async def together() -> list[Any]:
-        acts = [add(1), undo, add(2)]
-        return await asyncio.gather(*(state.store.transaction("one of three", act) for act in acts), return_exceptions=True)
+    begun, go_on = threading.Event(), threading.Event()
 
-    held = threading.Event()
-    blocked = threading.Thread(target=lambda: state.act(lambda _: held.wait(10)))
-    blocked.start()
-    threading.Timer(0.2, held.set).start()
+    def hold(_: Any) -> None:
+        begun.set()
+        assert go_on.wait(30)
+
+    async def together() -> list[Any]:
+        """While one commit is held up, three acts are asked for: they are the next commit."""
+        held = asyncio.create_task(state.store.transaction("one before", hold))
+        assert await asyncio.to_thread(begun.wait, 30)
+        acts = [asyncio.create_task(state.store.transaction("one of three", act)) for act in (add(1), undo, add(2))]
+        await asyncio.sleep(0)  # each of them is asked for at its first step
+        go_on.set()
+        await held
+        return await asyncio.gather(*acts, return_exceptions=True)
+
     found = asyncio.run(together())
-    blocked.join()
     assert all(isinstance(one, QavixWatchError) for one in found)
     assert isinstance(found[1], NoSpace)
     assert state.rows("SELECT id FROM drops") == []

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from qavix_watch.core.outcomes import Outcome
     from qavix_watch.fs.media import MediaReader
     from qavix_watch.sandbox import Running
+    from qavix_watch.worker import Lane
 
 T = TypeVar("T")
 STATE = "the state"
 INBOX_FLOW = ("settle", "fingerprint", "order")
+FAMILIES = {"submit": ("submit approved",), "archive": ("put into failed",)}
 JOB_FLOW = ("prepare", "upload", "submit", "follow", "look", "fetch", "deliver", "archive")
 
 
@@ -80,7 +82,8 @@ class World:
         self.log = Lines()
         self.free_bytes = 1 << 40
         self.root = base / "root"
-        layout = Layout("place", *(os.fsencode(self.root / name) for name in ("inbox", "outbox", "archive", "failed")))
+        folders = (os.fsencode(self.root / name) for name in ("inbox", "outbox", "archive", "failed"))
+        layout = Layout("place", *folders, root=os.fsencode(self.root))
         for folder in ("inbox", "outbox", "archive", "failed"):
             (self.root / folder).mkdir(parents=True)
         create_marker(os.fsencode(self.root), Marker("place", STATE))
@@ -107,6 +110,7 @@ class World:
         worker = Worker(self.ports, self.rules, **given)
         # The intake is made after the worker.
         worker.root_lost, worker.put_away = lambda: self.intake.root_lost(), lambda *what: self.intake.put_away(*what)  # noqa: PLW0108
+        worker.questioned = lambda folder: self.intake.questioned(folder)  # noqa: PLW0108
         return worker
 
     def new_intake(self) -> Intake:
@@ -183,13 +187,20 @@ class World:
 
     def claim(self, lane: str) -> Piece | None:
         """The lane's next piece of work."""
-        found = next(one for one in self.worker.lanes if one.name == lane)
-        taken = self.act(
-            lambda tx: tx.work.take(
-                found.item, found.states, owner="node:1", now=self.clock.now(), lease_seconds=60.0, limit=1, where=found.where
+        for found in self.family(lane):
+            taken = self.act(
+                lambda tx, found=found: tx.work.take(
+                    found.item, found.states, owner="node:1", now=self.clock.now(), lease_seconds=60.0, limit=1, where=found.where
+                )
             )
-        )
-        return Piece(found, taken[0], self.worker) if taken else None
+            if taken:
+                return Piece(found, taken[0], self.worker)
+        return None
+
+    def family(self, name: str) -> list[Lane]:
+        """The lanes that share a stage: what is approved, or failed, goes by one of its own."""
+        first = next(one for one in self.worker.lanes if one.name == name)
+        return [first, *(one for one in self.worker.lanes if one.name in FAMILIES.get(name, ()))]
 
     def outcome(self, piece: Piece) -> Outcome:
         """What the stage says, errors translated as the worker does."""
@@ -216,7 +227,9 @@ class World:
 
     def is_due(self, lane: str) -> bool:
         """Whether the lane has work."""
-        found = next(one for one in self.worker.lanes if one.name == lane)
+        return any(self._has_work(found) for found in self.family(lane))
+
+    def _has_work(self, found: Lane) -> bool:
         table = KINDS[found.item].table
         states = ", ".join(f"'{state}'" for state in found.states)
         return bool(self.rows(f"SELECT 1 FROM {table} WHERE state IN ({states}) AND due <= ? {found.where} LIMIT 1", self.clock.now()))

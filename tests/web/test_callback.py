@@ -145,3 +145,14 @@ def test_headers_without_an_end_are_refused(served: Served) -> None:
             said = b""
     assert b"200" not in said
     assert served.ask("/callback/7/secret")[0] == 200
+
+
+def test_every_answer_says_that_it_is_ours_and_how_far_it_came(served: Served) -> None:
+    """By it `check` knows a proxy that leads elsewhere, or changes the path."""
+    marks = {}
+    for path in ("/callback/7/secret", "/callback/7/wrong", "/elsewhere", "/x/callback/7/secret"):
+        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+        connection.request("POST", path, b"{}")
+        marks[path] = connection.getresponse().headers["Qavix-Watch"]
+        connection.close()
+    assert list(marks.values()) == ["taken", "callback", "elsewhere", "elsewhere"]

@@ -1,0 +1,92 @@
+"""What may be begun: the due work of each lane that no brake stops, and under a brake that is to be tried, one piece of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qavix_watch.worker.piece import Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from qavix_watch.core.records import BrakeRow
+    from qavix_watch.ports.state import Tx
+    from qavix_watch.worker.lanes import Lane
+    from qavix_watch.worker.loop import Worker
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Rows that may be claimed: all that a lane has room for, or the one that tries whether `tried` can let go."""
+
+    where: str
+    tried: tuple[BrakeRow, ...] = ()
+
+
+@dataclass(slots=True)
+class Claiming:
+    """One round. `in_hand`: what is being worked on; each brake is tried by one piece at a time."""
+
+    worker: Worker
+    in_hand: Collection[Piece]
+    now: float
+    brakes: list[BrakeRow] = field(default_factory=list)
+    tried: set[Key] = field(default_factory=set)
+
+    def claim(self, tx: Tx) -> tuple[list[Piece], float | None, list[BrakeRow]]:
+        """The pieces to begin, when the next work is due, and the brakes that are on."""
+        self.brakes = tx.brakes.on()
+        self.tried = {key(brake) for piece in self.in_hand for brake in piece.probes}
+        window = set() if self.worker.window_open() else {"window"}
+        begun = [piece for lane in self.worker.lanes if not lane.stopped_by & window for piece in self._of_lane(tx, lane)]
+        return begun, tx.work.next_due(self.now), self.brakes
+
+    def _of_lane(self, tx: Tx, lane: Lane) -> list[Piece]:
+        begun: list[Piece] = []
+        free = lane.slots - sum(piece.lane is lane for piece in self.in_hand)
+        for choice in self._choices(lane):
+            new = [key(brake) for brake in choice.tried]
+            if free <= len(begun) or self.tried & set(new):
+                continue
+            found = self._take(tx, lane, choice, 1 if new else free - len(begun))
+            self.tried |= set(new) if found else set()
+            begun += found
+        return begun
+
+    def _choices(self, lane: Lane) -> Iterator[Choice]:
+        where = self._where(lane)
+        hard = [brake for brake in self.brakes if lane.is_stopped_by(brake) and brake.name != "root"]
+        if not all(self._may_be_tried(brake) for brake in hard):
+            return
+        narrow = [(brake, rows) for brake in self.brakes if (rows := lane.needing(brake)) is not None]
+        shut = "".join(f" AND NOT ({rows})" for brake, rows in narrow if not self._may_be_tried(brake))
+        open_rows = sorted({rows for brake, rows in narrow if self._may_be_tried(brake)})
+        for rows in open_rows:
+            tried = (*hard, *(brake for brake, of in narrow if of == rows and self._may_be_tried(brake)))
+            yield Choice(f"{where}{shut} AND ({rows})", tried)
+        yield Choice(where + shut + "".join(f" AND NOT ({rows})" for rows in open_rows), tuple(hard))
+
+    def _where(self, lane: Lane) -> str:
+        """The rows of a lane; while a root is away, those that no root concerns."""
+        away = self.worker.rootless or any(brake.name == "root" for brake in self.brakes)
+        return lane.rootless if away and "root" in lane.stopped_by else lane.where
+
+    def _may_be_tried(self, brake: BrakeRow) -> bool:
+        return bool(brake.probing) and key(brake) not in self.tried
+
+    def _take(self, tx: Tx, lane: Lane, choice: Choice, limit: int) -> list[Piece]:
+        worker = self.worker
+        claims = tx.work.take(
+            lane.item, lane.states, owner=worker.owner, now=self.now, lease_seconds=worker.lease_seconds, limit=limit,
+            but={piece.id for piece in self.in_hand if piece.claim.item == lane.item},
+            where=choice.where.replace(":now", f"{self.now:.3f}"),
+        )
+        return [Piece(lane, claim, worker, probing=bool(choice.tried), probes=choice.tried) for claim in claims]
+
+
+def key(brake: BrakeRow) -> Key:
+    """What tells one brake from the others."""
+    return brake.name, brake.scope
