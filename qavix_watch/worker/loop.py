@@ -31,6 +31,8 @@ FAILURES_UNTIL_OFFLINE = 3
 IDLE_SECONDS = 30.0
 SETTINGS_READ = "the settings were read again"
 DISK_LOOK_SECONDS = 10.0
+STEERING_SECONDS = 10.0
+"""How long other work waits for what was said before the start; a command may be about a file on a share that hangs."""
 ABOUT = {"path": "path", "order": "canonical", "task_id": "task_id", "job": "job"}
 """What the log says of a piece of work besides its id: names of the log, and the columns that they come from."""
 TOLD = {"submit", "submit approved", "deliver", *ARCHIVING}
@@ -91,6 +93,7 @@ class Worker:
             self.log("warning", "brake still on", brake=brake.name, scope=brake.scope, why=brake.why, hint=brake.hint)
         ticking = asyncio.create_task(self._tick())
         try:
+            await self._steer_first()
             while not self.stopping:
                 self._waking.clear()
                 pause = await self._dispatched()
@@ -101,6 +104,15 @@ class Worker:
         finally:
             for task in (ticking, *self._tasks, *([] if self._look is None else [self._look])):
                 task.cancel()
+
+    async def _steer_first(self) -> None:
+        """What was said while no service ran holds from the first moment: after a `pause` nothing is begun."""
+        every = self.lanes
+        self.lanes = tuple(lane for lane in every if lane.name == "steer")
+        await self._dispatched()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=STEERING_SECONDS)
+        self.lanes = every
 
     def _begin_duties(self, tx: Tx) -> tuple[list[News], list[BrakeRow]]:
         """What recurs is due at a start, whenever it was done last: tasks may have ended and keys have changed meanwhile.
