@@ -1,0 +1,264 @@
+"""An event loop in which nothing is left to chance but what is asked of `Choices`: order, time, death and frost.
+
+One ready handle runs a step, chosen among those that are ready; where none is, time jumps to the next that is due. Nothing leaves the
+process: no thread, no socket. Automatic garbage collection is best off during a life, since it ends generators when it likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import heapq
+import threading
+from asyncio import Handle, TimerHandle
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from greenlet import getcurrent
+
+from tests.simulation.hosts import Host, host_of, name_of
+from tests.simulation.jobs import Job
+from tests.simulation.tasks import Future, Over, Task, lay_to_rest, where
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from tests.simulation.choices import Choices
+
+T = TypeVar("T")
+ORDER = "order"
+"""The stream that says which of the ready handles runs; 0 is the one that waits longest."""
+MOST_STEPS = 200_000
+
+
+class Stuck(Exception):
+    """Nothing is ready and nothing will ever be due."""
+
+
+class Endless(Exception):
+    """The life did not come to an end within its steps."""
+
+
+class Outside(Exception):
+    """Something reached for the real world: a thread, a name server."""
+
+
+class Unhandled(Exception):
+    """A callback raised, or a task failed and nobody asked."""
+
+
+class Loop(asyncio.BaseEventLoop):
+    """The loop. `inline` runs blocking jobs whole, for comparison: no race between them can then be seen.
+
+    `steps` counts handles that ran, `trace` is the hash of all that happened and was told.
+    """
+
+    _thread_id: int | None
+    _check_closed: Callable[[], None]
+
+    def __init__(self, choices: Choices, most_steps: int = MOST_STEPS, *, inline: bool = False) -> None:
+        super().__init__()
+        self.choices = choices
+        self.steps = 0
+        self._most_steps = most_steps
+        self._inline = inline
+        self._clock = 0.0
+        self._numbers = 0
+        self._ready: list[Handle] = []
+        self._timers: list[tuple[float, int, TimerHandle]] = []
+        self._jobs: dict[int, Job] = {}
+        self._graves: list[Task] = []
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._unhandled: list[str] = []
+
+    # What happens
+
+    def number(self) -> int:
+        """The next number; tasks, futures, timers and jobs share them."""
+        self._numbers += 1
+        return self._numbers
+
+    def time(self) -> float:
+        """Seconds since the life began. It stands still while anything is ready."""
+        return self._clock
+
+    @property
+    def trace(self) -> str:
+        """Equal in two lives that went the same way."""
+        return self._hash.hexdigest()
+
+    def tell(self, *things: object) -> None:
+        """Add to the trace. Contents belong there, not only the order of events: a stray random id changes no order."""
+        self._hash.update(repr(things).encode())
+
+    def _run_once(self) -> None:
+        self._let_come_due()
+        if not self._ready:
+            self._jump()
+            return
+        self.steps += 1
+        if self.steps > self._most_steps:
+            raise Endless(f"{self._most_steps} steps, {self._clock:.3f} s\n{self._who_waits()}")
+        count = len(self._ready)
+        handle = self._ready.pop(self.choices.pick(ORDER, count) if count > 1 else 0)
+        if not handle.cancelled():
+            self.tell(self._clock, *_whose(handle))
+            handle._run()
+        if self._unhandled:
+            raise Unhandled("\n".join(self._unhandled))
+
+    def _let_come_due(self) -> None:
+        while self._timers and (self._timers[0][0] <= self._clock or _idle(self._timers[0][2])):
+            self._admit(heapq.heappop(self._timers)[2])
+
+    def _jump(self) -> None:
+        if not self._timers:
+            raise Stuck(f"nothing is ready and nothing is due at {self._clock:.3f} s\n{self._who_waits()}")
+        self._clock = self._timers[0][0]
+
+    def _admit(self, handle: Handle) -> None:
+        """Let it run when its turn comes; unless its host is dead, or not before its host has thawed."""
+        if _idle(handle):
+            return
+        host = host_of(handle)
+        (self._ready if host is None or not host.frozen else host.deferred).append(handle)
+
+    # What asyncio asks of a loop
+
+    def _call_soon(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None) -> Handle:
+        handle = Handle(callback, args, self, context)
+        self._admit(handle)
+        return handle
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> TimerHandle:
+        self._check_closed()
+        timer = TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, self.number(), timer))
+        return timer
+
+    def create_future(self) -> Future:
+        return Future(self)
+
+    def create_task(self, coro: Any, *, name: object = None, context: Context | None = None) -> Task:
+        self._check_closed()
+        task = Task(coro, self, None if name is None else str(name), context)
+        if _is_dead(task.host):
+            self._graves.append(task)
+        return task
+
+    def _write_to_self(self) -> None:
+        if self._thread_id not in {None, threading.get_ident()}:
+            why = "a thread called the simulated loop; blocking code goes through Ports.blocking"
+            self._unhandled.append(why)  # who looks at what a thread raises?
+            raise Outside(why)
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> NoReturn:  # type: ignore[override]
+        raise Outside(f"run_in_executor({func!r}): blocking code goes through Ports.blocking")
+
+    async def getaddrinfo(self, host: Any, port: Any, **_how: Any) -> NoReturn:
+        raise Outside(f"getaddrinfo({host!r}, {port!r}): the service is reached through Ports.api and Ports.transfers")
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if not self.is_closed():
+            self._unhandled.append(f"{context['message']}: {context.get('exception')!r}")
+
+    # Hosts
+
+    def on(self, host: Host, coroutine: Coroutine[Any, Any, T], name: str | None = None) -> Task:
+        """Begin a task that belongs to this host, with all that comes of it."""
+        return self.create_task(coroutine, name=name, context=host.context())
+
+    def kill(self, host: Host) -> None:
+        """It runs nothing more, not even a `finally`. What it awaits stays as it is until the end of the life."""
+        host.dead = True
+        self._graves += [task for task in self._pending() if task.host is host]
+        self._ready = [handle for handle in self._ready if host_of(handle) is not host]
+
+    def freeze(self, host: Host, seconds: float) -> None:
+        """It runs nothing for so long, while time goes on for the others; then all that came due meanwhile."""
+        host.frozen = True
+        host.thaws_at = max(host.thaws_at, self._clock + seconds)
+        ready, self._ready = self._ready, []
+        for handle in ready:
+            self._admit(handle)
+        self.call_at(host.thaws_at, self._thaw, host, context=Context())
+
+    def _thaw(self, host: Host) -> None:
+        if not host.frozen or self._clock < host.thaws_at:
+            return
+        host.frozen = False
+        deferred, host.deferred = host.deferred, []
+        for handle in deferred:
+            self._admit(handle)
+
+    # Blocking code
+
+    def blocking(self, act: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        """`Ports.blocking`: a job that can be interrupted wherever it calls a port."""
+        job = Job(self, self.number(), act, arguments)
+        self._jobs[job.number] = job
+        self.call_soon(job.step)
+        return job.answer
+
+    def at_port(self, seconds: float = 0.0) -> None:
+        """Each port calls this before and after it acts: others may run here, for so long at least; here a host may die or freeze.
+
+        In code that runs on the loop itself nothing can come between. Raises Over once the life has ended.
+        """
+        if self.is_closed():
+            raise Over
+        job = getcurrent()
+        if isinstance(job, Job) and (not self._inline or _is_dead(job.host)):
+            job.rest(seconds)
+
+    async def never(self) -> NoReturn:
+        """What an async port awaits where its host has just died."""
+        while True:
+            await self.create_future()
+
+    def ended(self, job: Job) -> None:
+        """Called by a job at its end."""
+        del self._jobs[job.number]
+
+    # The end
+
+    def close(self) -> None:
+        """End the life: tasks and jobs that are left are laid to rest in the order in which they began."""
+        if self.is_closed():
+            return
+        pending = self._pending()
+        super().close()
+        self._timers.clear()
+        for job in list(self._jobs.values()):
+            job.lay_to_rest()
+        for task in pending:
+            lay_to_rest(task)
+        self._graves.clear()
+
+    def _pending(self) -> list[Task]:
+        tasks = (task for task in asyncio.all_tasks(self) if isinstance(task, Task))
+        return sorted(tasks, key=lambda task: task.number)
+
+    def _who_waits(self) -> str:
+        tasks = [f"{name_of(task.host)}: {task} waits at {where(task)}" for task in self._pending() if not _is_dead(task.host)]
+        jobs = [f"{name_of(job.host)}: {job} is at a port" for job in self._jobs.values() if not _is_dead(job.host)]
+        return "\n".join([*tasks, *jobs]) or "nobody waits"
+
+
+def _idle(handle: Handle) -> bool:
+    """Whether it will never run."""
+    return handle.cancelled() or _is_dead(host_of(handle))
+
+
+def _is_dead(host: Host | None) -> bool:
+    return host is not None and host.dead
+
+
+def _whose(handle: Handle) -> tuple[str, str]:
+    """The host's name, and what runs: a task, a job, or a function."""
+    callback: Any = handle._callback  # type: ignore[attr-defined]
+    owner = getattr(callback, "__self__", None)
+    acts = str(owner) if isinstance(owner, (Task, Job)) else getattr(callback, "__qualname__", type(callback).__qualname__)
+    return name_of(host_of(handle)), acts
