@@ -41,7 +41,7 @@ def on(world: World, name: str, scope: str = "", *, probing: bool = True) -> Non
 
 def claimed(world: World, *in_hand: Piece) -> list[Piece]:
     """What the worker would begin now, of the lane `submit`."""
-    begun, _, _ = world.act(lambda tx: Claiming(world.worker, in_hand, world.clock.now()).claim(tx))
+    begun, _, _ = world.act(lambda tx: Claiming(world.worker, world.worker.lanes, in_hand, world.clock.now()).claim(tx))
     return [piece for piece in begun if piece.lane.name == "submit"]
 
 
@@ -126,7 +126,7 @@ def test_what_a_person_approved_is_submitted_though_the_budget_is_used_up(submit
     on(submitting, "budget", "day", probing=False)
     assert claimed(submitting) == []
     submitting.act(lambda tx: tx.work._connection.execute("UPDATE jobs SET approved = 1 WHERE id = 2"))
-    begun, _, _ = submitting.act(lambda tx: Claiming(submitting.worker, (), submitting.clock.now()).claim(tx))
+    begun, _, _ = submitting.act(lambda tx: Claiming(submitting.worker, submitting.worker.lanes, (), submitting.clock.now()).claim(tx))
     assert [piece.id for piece in begun if piece.lane.name == "submit approved"] == [2]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qavix_watch.worker.piece import Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from qavix_watch.core.records import BrakeRow
     from qavix_watch.ports.state import Tx
@@ -31,6 +31,7 @@ class Claiming:
     """One round. `in_hand`: what is being worked on; each brake is tried by one piece at a time."""
 
     worker: Worker
+    lanes: Sequence[Lane]
     in_hand: Collection[Piece]
     now: float
     brakes: list[BrakeRow] = field(default_factory=list)
@@ -41,7 +42,7 @@ class Claiming:
         self.brakes = tx.brakes.on()
         self.tried = {key(brake) for piece in self.in_hand for brake in piece.probes}
         window = set() if self.worker.window_open() else {"window"}
-        begun = [piece for lane in self.worker.lanes if not lane.stopped_by & window for piece in self._of_lane(tx, lane)]
+        begun = [piece for lane in self.lanes if not lane.stopped_by & window for piece in self._of_lane(tx, lane)]
         return begun, tx.work.next_due(self.now), self.brakes
 
     def _of_lane(self, tx: Tx, lane: Lane) -> list[Piece]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -96,7 +96,7 @@ class Worker:
             await self._steer_first()
             while not self.stopping:
                 self._waking.clear()
-                pause = await self._dispatched()
+                pause = await self._dispatched(self.lanes)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._waking.wait()
@@ -107,12 +107,9 @@ class Worker:
 
     async def _steer_first(self) -> None:
         """What was said while no service ran holds from the first moment: after a `pause` nothing is begun."""
-        every = self.lanes
-        self.lanes = tuple(lane for lane in every if lane.name == "steer")
-        await self._dispatched()
+        await self._dispatched([lane for lane in self.lanes if lane.name == "steer"])
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=STEERING_SECONDS)
-        self.lanes = every
 
     def _begin_duties(self, tx: Tx) -> tuple[list[News], list[BrakeRow]]:
         """What recurs is due at a start, whenever it was done last: tasks may have ended and keys have changed meanwhile.
@@ -148,19 +145,19 @@ class Worker:
         """Whether nothing is in hand."""
         return not self._pieces
 
-    async def _dispatched(self) -> float:
+    async def _dispatched(self, lanes: Sequence[Lane]) -> float:
         try:
-            pause = await self._dispatch()
+            pause = await self._dispatch(lanes)
         except (StoreError, NoSpace) as error:
             self.log("error", "the state could not be read or written", why=str(error), hint=error.hint)
             pause = 1.0
         self.moved_at = self.now()  # also where the state said no: it has answered, and a new start would help nothing
         return pause
 
-    async def _dispatch(self) -> float:
+    async def _dispatch(self, lanes: Sequence[Lane]) -> float:
         """Claim what is due and free to go; gives seconds until something else is due."""
         now = self.now()
-        claiming = Claiming(self, list(self._pieces.values()), now)
+        claiming = Claiming(self, lanes, list(self._pieces.values()), now)
         begun, due, brakes = await self.ports.store.transaction("claim", claiming.claim)
         for piece in begun:
             self._start(piece)
