@@ -79,13 +79,13 @@ def bars(files: Sequence[Followed], brakes: Sequence[Row], now: float) -> Render
 
     from qavix_watch.cli.board import STYLES
 
+    lines = [line for one in files for line in one.lines]
     table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, min_width=max((len(word_of(line)) for line in lines[:MOST_LINES]), default=0))
     table.add_column(no_wrap=True, overflow="ellipsis")
     table.add_column(no_wrap=True, width=BAR_COLUMNS)
     table.add_column(no_wrap=True, justify="right", min_width=4)
     table.add_column(no_wrap=True, overflow="ellipsis")
-    lines = [line for one in files for line in one.lines]
     for line in lines[:MOST_LINES]:
         share = _share(line)
         bar = "" if share is None else ProgressBar(total=1.0, completed=share, width=BAR_COLUMNS)
