@@ -25,8 +25,8 @@ from qavix_watch.config import is_local_service
 from qavix_watch.config.changes import all_live, changed_keys
 from qavix_watch.config.layout import absolute, layout_of, marked_folders, rules_of
 from qavix_watch.core.ignore import rule_against
-from qavix_watch.core.layout import Layout, join
 from qavix_watch.core.rules import Rules, in_window
+from qavix_watch.engine import Start, begin, connect
 from qavix_watch.errors import ConfigError, StateUnusable
 from qavix_watch.fs.disk import Disk
 from qavix_watch.fs.lock import hold
@@ -39,20 +39,18 @@ from qavix_watch.places import held_markers, placed_layout
 from qavix_watch.ports import Ports
 from qavix_watch.process import Asked, Process
 from qavix_watch.serving import Service
-from qavix_watch.stages.drop import Intake
-from qavix_watch.stages.report import Report
-from qavix_watch.stages.sweep import sweep
 from qavix_watch.store.sqlite import Store
 from qavix_watch.supervision import Supervisor
 from qavix_watch.system import SystemChance, SystemClock, Threads, boot_id
 from qavix_watch.web.listening import open_socket
-from qavix_watch.worker import Worker, lanes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from qavix_watch.config import Settings
+    from qavix_watch.core.layout import Layout
     from qavix_watch.core.secret import Secret
+    from qavix_watch.stages.drop import Intake
 
 OLDER_STATE = "the folders have seen more starts of the service than the state knows of (by {}): it is a backup, or took another's place"
 OLDER_STATE_HINT = "Nothing that it knows of is paid twice; what came later counts as new where it still lies in the inbox."
@@ -137,7 +135,7 @@ async def adopt(service: Service, asked: Asked) -> bool:
     if again := not all_live(keys):
         _refuse_what_cannot_be(service, settings)
     else:
-        layout = replace(layout_of(settings), place=service.worker.rules.layout.place)
+        layout = replace(layout_of(settings), place=service.engine.rules.layout.place)
         await service.go_by(settings, key, rules_of(settings, layout))
     logs.configure(settings.log.level, settings.log.format, sys.stderr)
     service.log.info("reloaded", keys=keys, way="the service begins anew" if again else "what is in hand goes on")
@@ -146,7 +144,7 @@ async def adopt(service: Service, asked: Asked) -> bool:
 
 def _refuse_what_cannot_be(service: Service, settings: Settings) -> None:
     """Find out what would be in the way of a new life, while the old one can still go on."""
-    service.worker.ports.roots.check()
+    service.engine.ports.roots.check()
     _group_id(settings.deliver.group)
     with held_markers(settings, service.store.id, but=marked_folders(service.settings)):
         pass
@@ -179,42 +177,32 @@ def build(settings: Settings, key: Secret | None, store: Store, places: Mapping[
     media, threads = MediaReader(), Threads()
     ports = Ports(clock, SystemChance(), disk, media, client, VoiceBook(client, time.monotonic), transfers, roots, store, threads)
     _begin(settings, store, ports, rules, places)
-    worker = Worker(
-        ports, rules, owner=f"{socket.gethostname()}:{uuid.uuid4().hex}", lanes=lanes(settings.upload.parallel),
+    engine = connect(
+        ports, rules, owner=f"{socket.gethostname()}:{uuid.uuid4().hex}", uploads=settings.upload.parallel, watches=bool(places),
         free=lambda what: disk.space(_disk_of(what, settings, layout)).for_a_file,
         log=lambda level, event, **values: getattr(log, level)(event, **values),
-        window_open=lambda: in_window(_minute(), worker.rules.window_minutes),
+        window_open=lambda rules: in_window(_minute(), rules.window_minutes),
     )
-    intake = Intake(ports, rules, wake=worker.wake, log=worker.log)
-    worker.root_lost, worker.put_away, worker.questioned = intake.root_lost, intake.put_away, intake.questioned
-    listening = _listening(settings) if places else None
-    service = Service(settings, store, client, transfers, media, threads, worker, intake, None, listening, log)
-    service.report = Report(ports, rules, worker.log) if places else None
+    service = Service(settings, store, client, transfers, media, threads, engine, None, _listening(settings) if places else None, log)
     if places and settings.watch.mode != "poll":
         service.watcher = _watcher(service, store, clock)
     if places:
-        service.mounts = _mount_watch(places, intake)
-    intake.before_scans(lambda anew: service.watch_again(anew=anew))
+        service.mounts = _mount_watch(places, engine.intake)
+    engine.intake.before_scans(lambda anew: service.watch_again(anew=anew))
     return service
 
 
 def _begin(settings: Settings, store: Store, ports: Ports, rules: Rules, places: Mapping[bytes, HeldMarker]) -> None:
     """What a start does before anything runs: leases of the dead end, their temporary files go."""
-    now = ports.clock.now()
-
-    def begin(tx: Any) -> tuple[set[bytes], set[int], int]:
-        same_boot = tx.house.started(os.getpid(), socket.gethostname(), boot_id(), settings.source or "", now)
-        unknown = [tx.house.place(held.marker.id, folder, held.marker.starts + 1) for folder, held in places.items()]
-        tx.work.rescue(now, rules.longest_retry_seconds)
-        return tx.jobs.staged(), tx.jobs.fetching() if same_boot else set(), max(unknown, default=0)
-
-    staged, fetching, unknown = store.now("start", begin)
+    marked = [(held.marker.id, folder, held.marker.starts + 1) for folder, held in places.items()]
+    start = Start(socket.gethostname(), boot_id(), os.getpid(), settings.source or "", marked)
+    left = store.now("start", lambda tx: begin(tx, start, ports.clock.now(), rules.longest_retry_seconds))
     for held in places.values():  # after the state knows of it: a start that ends in between shall not make the state look old
         held.count_start()
-    if unknown:
-        structlog.get_logger().warning("an older state was found", why=OLDER_STATE.format(unknown), hint=OLDER_STATE_HINT)
+    if left.unknown_starts:
+        structlog.get_logger().warning("an older state was found", why=OLDER_STATE.format(left.unknown_starts), hint=OLDER_STATE_HINT)
     if places:
-        sweep(ports.files, rules.layout, {join(rules.layout.outbox, path) for path in staged}, fetching)
+        left.sweep(ports.files, rules)
 
 
 def _group_id(group: str | int | None) -> int | None:
@@ -239,7 +227,7 @@ def _minute() -> int:
 
 def _watcher(service: Service, store: Store, clock: SystemClock) -> Watcher:
     loop = asyncio.get_running_loop()
-    intake = service.intake
+    intake = service.engine.intake
 
     def told(hint: Hint) -> None:
         closed, folder = hint.kind in {"closed", "changed"}, hint.kind in {"folder", "overflow"}
@@ -250,7 +238,7 @@ def _watcher(service: Service, store: Store, clock: SystemClock) -> Watcher:
         service.log.warning("watching is limited", why=text)
         store.now("trouble", lambda tx: tx.house.trouble("watch", text, clock.now()))
 
-    return Watcher(told, trouble, lambda name: rule_against(name, is_dir=True, patterns=service.worker.rules.ignore) is not None)
+    return Watcher(told, trouble, lambda name: rule_against(name, is_dir=True, patterns=service.engine.rules.ignore) is not None)
 
 
 def _mount_watch(places: Mapping[bytes, HeldMarker], intake: Intake) -> MountWatch:

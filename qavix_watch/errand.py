@@ -43,7 +43,7 @@ class Errand:
 
     async def run(self, service: Service) -> bool:
         """Whether all of it came to rest; False where a signal ended it before, which leaves everything in the state."""
-        worker = service.worker
+        worker = service.engine.worker
         worker.rootless = True
         self._listen_to_signals()
         drops = await self.begin(worker.ports, worker.rules)
@@ -101,4 +101,4 @@ async def _run(settings: Settings, key: Secret, store: Any, errand: Errand) -> b
 async def _be_woken(service: Service) -> None:
     """Hear when a command was left in the state. Without the socket it is found at the worker's next look."""
     with suppress(OSError):
-        await waking.listen(service.settings.state.path, lambda _: service.worker.wake())
+        await waking.listen(service.settings.state.path, lambda _: service.engine.worker.wake())

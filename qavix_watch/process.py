@@ -173,11 +173,11 @@ class Process:
         while True:
             if service.ending:  # its worker claims nothing more, and the end has bounds of its own
                 self.supervisor.alive()
-            elif moved != service.worker.moved_at:
-                moved = service.worker.moved_at
+            elif moved != service.engine.worker.moved_at:
+                moved = service.engine.worker.moved_at
                 self.supervisor.alive()
                 await self._say_standing(service)
-            service.worker.wake()
+            service.engine.worker.wake()
             await asyncio.sleep(pause)
 
     async def _tend_start(self) -> None:

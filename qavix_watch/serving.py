@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     from qavix_watch.config import Settings
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.secret import Secret
+    from qavix_watch.engine import Engine
     from qavix_watch.fs.media import MediaReader
     from qavix_watch.fs.mountwatch import MountWatch
     from qavix_watch.fs.watcher import Watcher
-    from qavix_watch.stages.drop import Intake
-    from qavix_watch.stages.report import Report
     from qavix_watch.store.sqlite import Store
     from qavix_watch.system import Threads
-    from qavix_watch.worker import Worker
 
 STOP_SECONDS = 20.0
 """How long what is in hand may take to come to an end. Transfers end at their next chunk; this is for answers that do not come."""
@@ -46,13 +44,11 @@ class Service:
     transfers: TransferClient
     media: MediaReader
     threads: Threads
-    worker: Worker
-    intake: Intake
+    engine: Engine
     watcher: Watcher | None
     listening: socket.socket | None
     log: Any
     mounts: MountWatch | None = None
-    report: Report | None = None
     drained: bool = True
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,14 +60,14 @@ class Service:
         """
         async with asyncio.TaskGroup() as group:
             helpers = [group.create_task(act) for act in (self._be_woken(), self._listen())]
-            starting = group.create_task(self._start())
+            starting = group.create_task(self.engine.look_through())
             ending = group.create_task(self._ended.wait())
             await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done() and not starting.cancelled() and starting.exception() is None:
-                helpers.append(group.create_task(self.intake.run()))
-                working = group.create_task(self.worker.run())
-                reporting = group.create_task(self._report())
-                self.log.info("ready", inbox=self.worker.rules.layout.inbox, service=self.settings.api.base_url)
+                helpers.append(group.create_task(self.engine.keep_looking()))
+                working = group.create_task(self.engine.work())
+                reporting = group.create_task(self.engine.keep_reporting())
+                self.log.info("ready", inbox=self.engine.rules.layout.inbox, service=self.settings.api.base_url)
                 ready()
                 await ending
                 await self._drain(working)
@@ -88,62 +84,45 @@ class Service:
         """Whether it was told to."""
         return self._ended.is_set()
 
-    async def _start(self) -> None:
-        await self.intake.load()
-        await self.intake.look({b"": True})
-        await self.store.transaction("ready", lambda tx: tx.house.ready())
-
-    async def _report(self) -> None:
-        if self.report is not None:
-            await self.report.run()
-
     async def _last_report(self, reporting: asyncio.Task[None]) -> None:
         """Have the status file say that nothing runs any more; a share that hangs holds nobody up."""
-        if self.report is not None:
-            self.report.stop()
+        self.engine.stop_reporting()
         await asyncio.wait({reporting}, timeout=LAST_REPORT_SECONDS)
         reporting.cancel()
 
     async def _drain(self, working: asyncio.Task[None]) -> None:
         self.log.info("stopping")
-        self.worker.stop()
+        self.engine.worker.stop()
         done, _ = await asyncio.wait({working}, timeout=STOP_SECONDS)
         self.drained = bool(done)
         working.cancel()
 
     async def go_by(self, settings: Settings, key: Secret | None, rules: Rules) -> None:
         """Go by other settings and another key from now on; what is in hand goes on. Brakes are looked at anew."""
-        ignored_before = self.worker.rules.ignore
+        ignored_before = self.engine.rules.ignore
         self.settings = settings
         self.client.set_key(key)
         self.client.set_paths(settings.api.paths)
         self.transfers.set_rate(settings.upload.rate)
-        self.worker.rules = rules
-        self.intake.go_by(rules)
-        if self.report is not None:
-            self.report.go_by(rules)
+        self.engine.go_by(rules)
         if rules.ignore != ignored_before:
             self.watch_again(anew=True)
-        await self.worker.look_again()
+        await self.engine.worker.look_again()
 
     def watch_again(self, *, anew: bool) -> None:
         """Watch what is not watched; `anew`: all of it, because an offline root is back and its folders are other inodes now."""
-        if self.watcher is not None and (anew or not self.watcher.is_watched(self.worker.rules.layout.inbox)):
+        inbox = self.engine.rules.layout.inbox
+        if self.watcher is not None and (anew or not self.watcher.is_watched(inbox)):
             if anew:
-                self.watcher.remove_root(self.worker.rules.layout.inbox)
-            self.watcher.add_root(self.worker.rules.layout.inbox)
+                self.watcher.remove_root(inbox)
+            self.watcher.add_root(inbox)
 
     async def _be_woken(self) -> None:
         """Hear when a command was left in the state. Without its socket it is found at the worker's next look."""
         try:
-            await waking.listen(self.settings.state.path, self._woken)
+            await waking.listen(self.settings.state.path, lambda word: self.engine.wake(scan=word == waking.SCAN))
         except OSError as error:
             self.log.warning("commands are done later", why=f"the socket beside the state cannot be had: {error}")
-
-    def _woken(self, word: str) -> None:
-        if word == waking.SCAN:
-            self.intake.hint(self.worker.rules.layout.inbox, folder=True)
-        self.worker.wake()
 
     async def _listen(self) -> None:
         """Receive callbacks, where that is configured. The port is free again when this has ended."""
@@ -151,18 +130,13 @@ class Service:
             return
         from qavix_watch.web.callback import Listener, receiver  # noqa: PLC0415 - heavy, and only where it is configured
 
-        listener = Listener(receiver(self._called_back))
+        listener = Listener(receiver(self.engine.called_back))
         serving = asyncio.create_task(listener.run_on(self.listening))
         try:
             await asyncio.shield(serving)
         finally:
             listener.should_exit = True
             await asyncio.wait({serving}, timeout=LAST_CALLBACK_SECONDS)
-
-    async def _called_back(self, job: int, token: str) -> bool:
-        known = await self.store.transaction("callback", lambda tx: tx.jobs.called_back(job, token, self.worker.now()))
-        self.worker.wake()
-        return known
 
     async def standing(self) -> tuple[dict[str, int], list[tuple[str, str]]]:
         """What is open, and the brakes that are on with their reasons. Whatever a configuration holds back from people is masked."""

@@ -25,6 +25,7 @@ ALLOWED = {
     "store": {"core", "errors"},
     "stages": {"core", "ports", "errors"},
     "worker": {"stages", "ports", "core", "errors"},
+    "engine": {"worker", "stages", "ports", "core", "errors"},
     "web": {"core", "store", "errors"},
     "sandbox": set(),
 }
