@@ -2,22 +2,30 @@
 #   make demo    the main job on a sandbox service, with media of its own
 #   make test    the tests
 #   make check   lint, types, import rules
+#   make simulate LIVES=10000 SEED=7   so many lives in the simulated world; without SEED others each time
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check coverage clean
+LIVES ?= 10000
+SEED ?=
+
+.PHONY: demo test check simulate coverage clean
 
 demo: $(VENV)/.installed
 	$(BIN)/qavix-watch demo
 
+# Three workers on two cores: half of a test's time is waiting. What the tests start is compiled once, not at every start.
 test: $(VENV)/.tools
-	$(BIN)/pytest -n 2 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.tools
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_architecture.py
+
+simulate: $(VENV)/.tools
+	$(BIN)/python -m tests.simulation --lives $(LIVES) $(if $(SEED),--seed $(SEED))
 
 coverage: $(VENV)/.tools
 	$(BIN)/pytest -q --cov=qavix_watch.core --cov=qavix_watch.stages --cov-branch --cov-report=term-missing tests/core tests/stages \

@@ -27,7 +27,7 @@ from qavix_watch.config.layout import absolute, layout_of, marked_folders, rules
 from qavix_watch.core.ignore import rule_against
 from qavix_watch.core.rules import Rules, in_window
 from qavix_watch.engine import Start, begin, connect
-from qavix_watch.errors import ConfigError, StateUnusable
+from qavix_watch.errors import ConfigError, NoSpace, StateUnusable, StoreError
 from qavix_watch.fs.disk import Disk
 from qavix_watch.fs.lock import hold
 from qavix_watch.fs.marker import HeldMarker, MarkedRoots
@@ -39,6 +39,7 @@ from qavix_watch.places import held_markers, placed_layout
 from qavix_watch.ports import Ports
 from qavix_watch.process import Asked, Process
 from qavix_watch.serving import Service
+from qavix_watch.stages.sweep import left_behind
 from qavix_watch.store.sqlite import Store
 from qavix_watch.supervision import Supervisor
 from qavix_watch.system import SystemChance, SystemClock, Threads, boot_id
@@ -113,7 +114,8 @@ async def living(settings: Settings, key: Secret | None) -> AsyncIterator[Servic
             finally:
                 await service.close()
     finally:
-        store.now("stopped", lambda tx: tx.house.stopped())
+        with contextlib.suppress(StoreError, NoSpace):  # a state that takes nothing any more is no reason to end otherwise
+            store.now("stopped", lambda tx: tx.house.stopped())
         store.close()
 
 
@@ -163,6 +165,7 @@ def build(settings: Settings, key: Secret | None, store: Store, places: Mapping[
         disk.make_folder(folder, layout.like_whom(folder))
     rules = rules_of(settings, layout)
     clock = SystemClock(lambda off: store.now("clock", lambda tx: tx.work.shift(off)))
+    store.clock = clock.now
     if key is not None:
         logs.protect(key)
     client = Client(
@@ -195,7 +198,8 @@ def build(settings: Settings, key: Secret | None, store: Store, places: Mapping[
 def _begin(settings: Settings, store: Store, ports: Ports, rules: Rules, places: Mapping[bytes, HeldMarker]) -> None:
     """What a start does before anything runs: leases of the dead end, their temporary files go."""
     marked = [(held.marker.id, folder, held.marker.starts + 1) for folder, held in places.items()]
-    start = Start(socket.gethostname(), boot_id(), os.getpid(), settings.source or "", marked)
+    parts = left_behind(ports.files, rules.layout) if places else []
+    start = Start(socket.gethostname(), boot_id(), os.getpid(), settings.source or "", marked, parts)
     left = store.now("start", lambda tx: begin(tx, start, ports.clock.now(), rules.longest_retry_seconds))
     for held in places.values():  # after the state knows of it: a start that ends in between shall not make the state look old
         held.count_start()

@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qavix_watch.core.layout import join
 from qavix_watch.stages.drop import Intake
 from qavix_watch.stages.report import Report
-from qavix_watch.stages.sweep import sweep
+from qavix_watch.stages.sweep import needless, sweep
 from qavix_watch.worker import Worker, lanes
 
 if TYPE_CHECKING:
@@ -24,37 +23,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One start of the program, as the state is told of it. `places`: id and folder of each marker, and which start there this is."""
+    """One start of the program, as the state is told of it. `places`: id and folder of each marker, and which start there this is;
+    `parts`: the private names in the outbox, read before.
+    """
 
     node: str
     boot: str
     pid: int
     config: str
     places: Sequence[tuple[str, bytes, int]] = ()
+    parts: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What earlier starts left: files that are `staged` for an outbox (relative to it), jobs whose downloads go on, and how many starts
-    on a folder the state knows nothing of.
-    """
+    """What earlier starts left: private names in the outbox that nobody needs, how many starts on a folder the state knows nothing of."""
 
-    staged: frozenset[bytes]
-    fetching: frozenset[int]
+    needless: Sequence[bytes]
     unknown_starts: int
 
     def sweep(self, files: Files, rules: Rules) -> None:
-        """Remove what is left and needed by nobody."""
-        sweep(files, rules.layout, {join(rules.layout.outbox, path) for path in self.staged}, self.fetching)
+        """Remove what nobody needs."""
+        sweep(files, rules.layout, self.needless)
 
 
 def begin(tx: Tx, start: Start, now: float, longest_retry_seconds: float) -> Leftovers:
-    """What a start does before anything runs: leases of its node's dead predecessors end."""
+    """What a start does before anything runs: leases of the dead end."""
     same_boot = tx.house.started(start.pid, start.node, start.boot, start.config, now)
     unknown = [tx.house.place(*place) for place in start.places]
-    tx.work.rescue(now, longest_retry_seconds)
-    fetching = frozenset(tx.jobs.fetching()) if same_boot else frozenset[int]()
-    return Leftovers(frozenset(tx.jobs.staged()), fetching, max(unknown, default=0))
+    tx.work.rescue(start.node, now, longest_retry_seconds)
+    return Leftovers(needless(tx, start.parts, same_boot=same_boot), max(unknown, default=0))
 
 
 @dataclass(slots=True)

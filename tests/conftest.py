@@ -24,6 +24,29 @@ if TYPE_CHECKING:
 # A shell that runs this in its background has SIGINT ignored, which every program that is started here would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_IN_MINUTES = (
+    "acceptance/test_kill", "acceptance/test_files", "acceptance/test_faults", "acceptance/test_systemd", "acceptance/test_changes",
+    "simulation/", "acceptance/test_writers", "acceptance/test_roots", "acceptance/test_brakes", "acceptance/test_notes",
+    "acceptance/test_status_file", "acceptance/test_idle", "acceptance/",
+)  # fmt: skip
+LONG_FIRST = tuple(f"tests/{begin}" for begin in _IN_MINUTES)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin first, each with its slow tests: at the end nobody waits for one worker that took such a file last.
+
+    A worker whose file has two tests left is given its next file already, which would lie behind a long last test.
+    """
+    places: dict[str, int] = dict.fromkeys((_file(item) for item in items), 0)
+    for number, name in enumerate(places):
+        long = (place for place, begin in enumerate(LONG_FIRST) if name.startswith(begin))
+        places[name] = next(long, len(LONG_FIRST)) * len(places) + number
+    items.sort(key=lambda item: (places[_file(item)], item.get_closest_marker("slow") is None))
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
 
 @pytest.fixture(scope="session")
 def shared_service() -> Iterator[Running]:

@@ -255,7 +255,7 @@ def test_a_held_content_holds_the_jobs_that_wait_for_it(ordered: World) -> None:
 def test_five_claims_without_an_outcome_hold_the_work_before_it_kills_again(dropped: World) -> None:
     for _ in range(MOST_CLAIMS):
         assert dropped.claim("settle") is not None
-        dropped.act(lambda tx: tx.work.rescue(dropped.clock.now(), 3600.0))  # the process died, and another one starts
+        dropped.act(lambda tx: tx.work.rescue("node", dropped.clock.now(), 3600.0))  # the process died, and another one starts
     piece = dropped.claim("settle")
     assert piece is not None
     said = dropped.outcome(piece)
@@ -267,7 +267,7 @@ def test_five_claims_without_an_outcome_hold_the_work_before_it_kills_again(drop
 def test_a_duty_is_never_held(world: World) -> None:
     for _ in range(MOST_CLAIMS + 3):
         assert world.claim("follow") is not None
-        world.act(lambda tx: tx.work.rescue(world.clock.now(), 3600.0))
+        world.act(lambda tx: tx.work.rescue("node", world.clock.now(), 3600.0))
     piece = world.claim("follow")
     assert piece is not None
     assert isinstance(world.outcome(piece), Later)
@@ -426,7 +426,7 @@ API = {"order", "upload", "account", "follow", "look"} | SUBMIT
         ("disk", "archive", {"archive"}),
         ("disk", "failed", {"put into failed"}),
         ("disk", "state", {lane.name for lane in lanes()} - {"steer"}),
-        ("root", "place", {"settle", "fingerprint", "order", "upload", "fetch", "deliver", "archive", "put into failed"} | SUBMIT),
+        ("root", "place", {"settle", "fingerprint", "order", "upload", "sweep", "fetch", "deliver", "archive", "put into failed"} | SUBMIT),
         ("window", "", {"upload"}),
     ],
 )
@@ -767,6 +767,22 @@ def test_the_worker_follows_from_the_first_day(world: World) -> None:
 
     async def wait() -> None:
         await until(lambda: {one["name"] for one in world.rows("SELECT name FROM duties")} >= {"follow"})
+
+    working(world, wait)
+
+
+def test_a_state_that_takes_nothing_at_the_start_does_not_end_the_worker(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    act, refusals = world.ports.store.transaction, [NoSpace("the disk of the state is full"), StoreError("locked")]
+
+    async def transaction(name: str, verbs: Any) -> Any:
+        if name == "duties" and refusals:
+            raise refusals.pop()
+        return await act(name, verbs)
+
+    monkeypatch.setattr(world.ports.store, "transaction", transaction)
+
+    async def wait() -> None:
+        await until(lambda: not refusals and world.rows("SELECT name FROM duties WHERE name = 'steer'"))
 
     working(world, wait)
 

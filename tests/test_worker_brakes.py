@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,8 @@ from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Retry
 from qavix_watch.errors import FileUnreadable, NotFound, Unreachable
 from qavix_watch.worker import lanes
 from qavix_watch.worker.claiming import Claiming
+from qavix_watch.worker.looking import BETWEEN_SECONDS
+from tests.stages.test_steer import done
 from tests.test_worker import ORDER, brakes, events, pulled, row, saying, until, with_stage, working
 
 if TYPE_CHECKING:
@@ -70,7 +73,7 @@ def test_one_piece_tries_under_all_brakes_that_may_be_tried(submitting: World) -
 def test_an_operation_that_stands_still_leaves_the_others_alone(submitting: World, video: Callable[..., bytes]) -> None:
     on(submitting, "api", "smart_eraser", probing=False)
     assert len(claimed(submitting)) == 3
-    submitting.act(lambda tx: tx.work.rescue(submitting.clock.now(), 3600.0))
+    submitting.act(lambda tx: tx.work.rescue("node", submitting.clock.now(), 3600.0))
     on(submitting, "api", "video_translation", probing=False)
     assert claimed(submitting) == []
 
@@ -206,6 +209,26 @@ def test_a_path_that_is_still_wrong_keeps_its_brake_on(world: World) -> None:
     assert world.one("SELECT why FROM brakes") == "nothing at this path"
 
 
+@pytest.mark.parametrize("probing", [False, True])
+def test_a_wrong_path_that_no_work_needs_any_more_is_not_told_of_for_ever(
+    submitting: World, monkeypatch: pytest.MonkeyPatch, probing: bool
+) -> None:
+    """What met it went another way, or was taken out; the next work that needs it shows how it is."""
+    monkeypatch.setitem(BETWEEN_SECONDS, "api", 0.0)
+    pulled(submitting, "paused")
+
+    async def wait() -> None:
+        await until(lambda: submitting.worker.moved_at)
+        on(submitting, "api", "refresh_url", probing=probing)
+        on(submitting, "api", "video_translation", probing=False)
+        submitting.worker.wake()
+        await until(lambda: ("api", "refresh_url") not in brakes(submitting))
+        await until(lambda: submitting.one("SELECT probing FROM brakes WHERE scope = 'video_translation'"))
+
+    working(submitting, wait)
+    assert submitting.log.of("brake off")[-1][2] == {"brake": "api", "scope": "refresh_url", "why": "nothing needs it any more"}
+
+
 @pytest.mark.parametrize("name", ["auth", "offline"])
 def test_a_wrong_path_of_the_balance_is_no_matter_of_key_or_network(world: World, name: str) -> None:
     class Elsewhere:
@@ -311,6 +334,33 @@ def test_doubts_end_when_the_others_were_taken_out(submitting: World) -> None:
     submitting.later(60)
     assert submitting.step("doubts") == Later(None)
     assert [drop["verdict"] for drop in submitting.rows("SELECT verdict FROM drops")].count("failed") == 1
+
+
+@pytest.mark.parametrize("how", ["done again", "taken out"])
+def test_what_nobody_wants_any_more_is_not_taken_back(world: World, video: Callable[..., bytes], how: str) -> None:
+    """Its job would wait for ever for a file that it is not about any more."""
+    for number in range(6):
+        world.drop(ORDER, f"clip {number}.mp4", video())
+    world.notice()
+    world.through("submit")
+    for number in range(5):
+        with_stage(world, "submit", saying(Fail("it is too long", refused_by="video_translation")))
+        world.step("submit")
+        if number == 0:
+            job = world.one("SELECT id FROM jobs WHERE state = 'failed'")
+            _not_wanted_any_more(world, job, how)
+    assert brakes(world) == [("api", "video_translation")]
+    assert world.one(f"SELECT state FROM jobs WHERE id = {job}") == "failed"
+    assert world.one(f"SELECT state FROM deliveries WHERE job = {job}") == "cancelled"
+
+
+def _not_wanted_any_more(world: World, job: int, how: str) -> None:
+    if how == "done again":
+        assert "a new task" in done(world, "redo", str(job))
+        return
+    path = world.one(f"SELECT path FROM drops JOIN deliveries ON drop_id = drops.id WHERE job = {job}")
+    (world.inbox / os.fsdecode(path)).unlink()
+    world.look()
 
 
 def test_uploads_that_are_refused_in_the_same_words_are_a_matter_of_the_path(world: World, video: Callable[..., bytes]) -> None:

@@ -44,6 +44,11 @@ def read_order(name: str, options: Sequence[Options | None], words: Words = NO_W
     the nearest sub-folder. Nearest wins, key by key; a key that differs between the name and the first item is refused.
     Raises OrderError.
     """
+    return _read_order(name, tuple(options), words)
+
+
+@lru_cache(maxsize=4096)
+def _read_order(name: str, options: tuple[Options | None, ...], words: Words) -> Order:
     said = partial(name, words)
     for file in filter(None, options):
         check_keys(said, file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from qavix_watch.core.languages import in_words, spelling
@@ -139,6 +140,7 @@ _DESCRIBE: dict[TaskType, Any] = {
 }
 
 
+@lru_cache(maxsize=4096)  # asked for each file at each look
 def to_json(order: Order) -> str:
     """The order as JSON text, every field of it; `from_json` gives the same order back."""
     plain = {field.name: getattr(order, field.name) for field in fields(order)}

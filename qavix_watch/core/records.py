@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -92,7 +93,7 @@ class Drop(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content(Row):
-    """What is in a file, and what the service holds of it."""
+    """What is in a file, and what the service holds of it. `file_id` of what is absent: it was sent whole, and is still to be confirmed."""
 
     state: ContentState
     sha256: str
@@ -278,3 +279,13 @@ class Claim:
     def id(self) -> int:
         """The row's id."""
         return int(self.row.id)
+
+    @property
+    def node(self) -> str:
+        """The host that has it."""
+        return self.owner.rpartition(":")[0]
+
+    @property
+    def mark(self) -> str:
+        """A word for the private names of the host that has it."""
+        return hashlib.sha256(self.node.encode("utf-8", "surrogateescape")).hexdigest()[:8]

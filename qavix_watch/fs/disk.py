@@ -139,6 +139,16 @@ class Disk:
     def rename_new(self, source: bytes, target: bytes) -> None:
         rename_new(source, target)
 
+    def make_durable(self, path: bytes) -> None:
+        """Make a file as it is, and its name, durable, whoever wrote it."""
+        with mapped(path, "make durable"):
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        sync_folder(os.path.dirname(path))
+
     def copy(self, source: bytes, temporary: bytes, meter: Progress) -> str:
         """A durable copy under a name of our own, with the source's times. Gives the SHA-256 of what was copied."""
         digest, buffer = hashlib.sha256(), bytearray(_COPY_BYTES)
@@ -164,25 +174,30 @@ class Disk:
 
     # Folders
 
-    def make_folder(self, path: bytes, like: bytes | None = None) -> None:
+    def make_folder(self, path: bytes, like: bytes | None = None, below: bytes | None = None) -> None:
         """Make a folder and its parents, durable; group and mode from the folder `like`. NameTaken where a file is in
         the way; RootOffline where it would lie in an empty mount point.
+
+        What is there already and lies below the folder `below` is made durable as well: who made it may not have come to
+        that yet, or have died before.
         """
         base = standing(path)
         with mapped(base):
             if not modes.S_ISDIR(os.stat(base).st_mode):
                 raise NameTaken(f"{shown(base)} is a file where a folder is needed.")
         missing = _missing(path, base)
-        if not missing:
-            return
-        self._guard(path)
+        if missing:
+            self._guard(path)
         for folder in missing:
             with mapped(folder, "make"), suppress(FileExistsError):
                 os.mkdir(folder)
             if like is not None:
                 self.adopt(folder, like)
             sync_folder(os.path.dirname(folder))
-        self._guard_made(path, missing)
+        for folder in _missing(base, below) if below is not None and base.startswith(below + b"/") else ():
+            sync_folder(os.path.dirname(folder))
+        if missing:
+            self._guard_made(path, missing)
 
     def _guard_made(self, path: bytes, made: list[bytes]) -> None:
         """A share that was unmounted in the very instant shall not keep folders of ours below its mount point."""

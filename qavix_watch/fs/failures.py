@@ -6,13 +6,8 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from qavix_watch.errors import FileError, FileGone, FileUnreadable, NameRefused, NameTaken, NoSpace
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _RIGHTS = "Give the user that runs qavix-watch the right to it, then it goes on by itself."
 _DISK = "Look at the disk or the network mount; it goes on by itself when that answers again."
@@ -37,7 +32,8 @@ _TABLE: tuple[tuple[set[int], type[FileError], str, str], ...] = (
 
 def shown(path: bytes) -> str:
     """A path for a person: what is not UTF-8, or would break the line, as replacement characters."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in path.decode("utf-8", "replace"))
+    text = path.decode("utf-8", "replace")
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def file_error(error: OSError, path: bytes, doing: str) -> FileError:
@@ -56,11 +52,19 @@ def refuse_zero(path: bytes) -> None:
         raise FileError(f"The name {shown(path)} holds a zero byte, which no filesystem takes.", hint=_NAME)
 
 
-@contextmanager
-def mapped(path: bytes, doing: str = "read") -> Iterator[None]:
+class mapped:  # noqa: N801 - read as a verb, like `suppress`; a class, since every look at a file passes here
     """Let the block's OSError leave as a FileError that names `path`."""
-    refuse_zero(path)
-    try:
-        yield
-    except OSError as error:
-        raise file_error(error, path, doing) from error
+
+    __slots__ = ("_doing", "_path")
+
+    def __init__(self, path: bytes, doing: str = "read") -> None:
+        refuse_zero(path)
+        self._path = path
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            raise file_error(error, self._path, self._doing) from error

@@ -17,7 +17,9 @@ import ctypes
 import errno
 import os
 import stat as modes
+from contextlib import suppress
 
+from qavix_watch.errors import FileGone
 from qavix_watch.fs.failures import mapped
 from qavix_watch.fs.streams import sync_folder
 
@@ -44,8 +46,9 @@ def rename_new(source: bytes, target: bytes) -> str:
         os.lstat(source)
     with mapped(target, "make"):
         way = _rename(source, target)
-    for folder in {os.path.dirname(source), os.path.dirname(target)}:
-        sync_folder(folder)
+    sync_folder(os.path.dirname(target))  # first: were the source's lost alone, there would be two names; the other way, none
+    with suppress(FileGone):  # a folder that is gone has nothing to lose
+        sync_folder(os.path.dirname(source))
     return way
 
 

@@ -114,6 +114,9 @@ class Files(Protocol):
     def rename_new(self, source: bytes, target: bytes) -> None:
         """Rename without ever replacing, then make both directories durable. NameTaken; CrossDevice is a copy's business."""
 
+    def make_durable(self, path: bytes) -> None:
+        """Make a file as it is, and its name, durable, whoever wrote it."""
+
     def copy(self, source: bytes, temporary: bytes, meter: Meter) -> str:
         """A durable copy under a name of our own, with the source's times. Gives the SHA-256 of what was copied."""
 
@@ -126,8 +129,11 @@ class Files(Protocol):
     def remove_empty(self, folder: bytes, stop: bytes) -> None:
         """Remove `folder` and its parents below `stop` as far as they are empty."""
 
-    def make_folder(self, path: bytes, like: bytes | None = None) -> None:
-        """Make a folder and its parents, durable; group and mode from the folder `like`."""
+    def make_folder(self, path: bytes, like: bytes | None = None, below: bytes | None = None) -> None:
+        """Make a folder and its parents, durable; group and mode from the folder `like`.
+
+        What is there already and lies below the folder `below` is made durable as well.
+        """
 
     def adopt(self, path: bytes, like: bytes) -> None:
         """Give a file of ours the group of the folder `like`, and the mode that a file in it should have. Never fails."""

@@ -78,7 +78,7 @@ def _let_go(tx: Tx, steering: Steering, job: Job) -> str:
     to, why, now = JobState.READY, steering.why, steering.now
     fields: dict[str, object] = {"approved": 1, "due": now, "held_by": ""}
     if job.task == TaskType.VOICE_CLONE:  # it has no key: whatever became of the last request, a person asks for a new one
-        fields |= {"posted": 0, "posted_at": None}
+        fields |= {"posted": 0, "posted_at": None, "reserved": None}
     elif job.task_id is not None:
         to = JobState.PROCESSING
     tx.work.move("job", job.id, (JobState.HELD,), to, now, why, fields)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.files import Writer
@@ -16,11 +17,13 @@ from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.lifecycle import CANCELLED, DropState
 from qavix_watch.core.naming import display, numbered, split_name
 from qavix_watch.core.outcomes import Brake, Done, Later, Outcome
-from qavix_watch.errors import FileError, NameRefused, NameTaken, Stopped
+from qavix_watch.core.stability import patience
+from qavix_watch.errors import FileChanged, FileError, FileGone, NameRefused, NameTaken, Stopped
 from qavix_watch.stages.deliver import whose_rights
-from qavix_watch.stages.moving import MOST_NUMBERS, Original, give_back, is_there, move, stat_of
+from qavix_watch.stages.moving import MOST_NUMBERS, Original, copies_in, give_back, is_there, move, stat_of
 from qavix_watch.stages.outlets import clear_outlet, roots_online
-from qavix_watch.stages.whys import clear_away, remove_why, write_why
+from qavix_watch.stages.sweep import about_to_make
+from qavix_watch.stages.whys import clear_away, private_of, remove_why, write_why
 
 if TYPE_CHECKING:
     from qavix_watch.core.records import Drop, Job
@@ -54,8 +57,9 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     jobs: list[Job] = await ports.store.transaction("its jobs", lambda tx: tx.jobs.of_drop(drop.id))
     failed = drop.verdict == "failed"
     if drop.outlet is not None:
-        return await _stays(ports, rules, drop, jobs)
+        return await _stays(ports, rules, hand, jobs)
     if drop.detached and (drop.aside is None or not await ports.blocking(is_there, ports, drop.aside)):
+        await ports.blocking(_clear_whys, ports, rules, drop)
         return _ended(ports, DropState.FAILED if failed else DropState.KEPT, "the original had been taken away or replaced", None)
     original = rules.layout.original(drop)
     if drop.verdict == "cancelled" or _after(rules, drop) == "keep" or _lies_in(_room(rules, failed), original):
@@ -69,7 +73,7 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     if isinstance(taken, Later):
         return taken
     if isinstance(taken, Unlike):
-        return await _unlike(ports, hand, taken.why)
+        return await _unlike(ports, rules, hand, taken.why)
     try:
         away = await _put_away(ports, rules, hand, aside, failed)
     except (FileError, Stopped):
@@ -77,7 +81,7 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         await ports.blocking(_lay_back, ports, aside, original)
         raise
     if failed and away.path is not None:
-        await ports.blocking(write_why, ports, away.path, drop, jobs)
+        await _say_why(ports, rules, hand, away.path, jobs)
     await ports.blocking(_partner_too, ports, rules, hand, away, await _partner_free(ports, drop))
     if drop.origin is not None:
         await ports.blocking(clear_away, ports, rules, drop.origin)
@@ -106,12 +110,20 @@ def _ended(ports: Ports, state: DropState, why: str, target: bytes | None) -> Ou
     return Done(state, why, fields, due=None)
 
 
-async def _stays(ports: Ports, rules: Rules, drop: Drop, jobs: list[Job]) -> Outcome:
+async def _say_why(ports: Ports, rules: Rules, hand: Hand, original: bytes, jobs: list[Job]) -> None:
+    """Beside the original, under a private name first that the state knows of."""
+    borrow = partial(about_to_make, rules=rules, hand=hand, paths=[private_of(original, hand)], now=ports.clock.now())
+    await ports.store.transaction("about to say why", borrow)
+    await ports.blocking(write_why, ports, hand, original, jobs)
+
+
+async def _stays(ports: Ports, rules: Rules, hand: Hand, jobs: list[Job]) -> Outcome:
     """What was submitted by command is never touched. Why it failed is told where its results would be, if it can be told there."""
+    drop: Drop = hand.row
     failed = drop.verdict == "failed"
     if failed:
         with suppress(FileError):
-            await ports.blocking(write_why, ports, join(drop.outlet or b"", name_of(drop.path)), drop, jobs)
+            await _say_why(ports, rules, hand, join(drop.outlet or b"", name_of(drop.path)), jobs)
     elif drop.verdict == "done":
         await ports.blocking(remove_why, ports, join(drop.outlet or b"", name_of(drop.path)))
     await ports.blocking(clear_outlet, ports, rules, drop, jobs)
@@ -125,9 +137,9 @@ async def _kept(ports: Ports, rules: Rules, hand: Hand, jobs: list[Job]) -> Outc
     if drop.aside is not None and await ports.blocking(is_there, ports, drop.aside):
         await ports.blocking(give_back, ports, drop.aside, path)
     if failed and not await ports.blocking(is_there, ports, path):
-        return await _unlike(ports, hand, drop.reason)
+        return await _unlike(ports, rules, hand, drop.reason)
     if failed:
-        await ports.blocking(write_why, ports, path, drop, jobs)
+        await _say_why(ports, rules, hand, path, jobs)
     elif drop.verdict == "done":
         await ports.blocking(remove_why, ports, path)
     why = drop.reason if failed else CANCELLED if drop.verdict == "cancelled" else "kept where it is"
@@ -152,7 +164,8 @@ def _take_aside(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bo
         if not drop.stat_is(stat):
             return Unlike("the original was replaced by a newer file")
         if ports.files.writer(path) is Writer.OPEN:
-            return Later(BUSY_SECONDS, "another program has the original open for writing")
+            pause = patience(ports.clock.now() - drop.changed_at, BUSY_SECONDS)
+            return Later(pause, "another program has the original open for writing")
         ports.files.rename_new(path, aside)
     if _is_the_one(ports, rules, hand, aside, failed):
         return None
@@ -196,8 +209,16 @@ def _room(rules: Rules, failed: bool) -> bytes:
     return rules.layout.failed if failed else rules.layout.archive
 
 
-async def _unlike(ports: Ports, hand: Hand, why: str) -> Outcome:
+def _clear_whys(ports: Ports, rules: Rules, drop: Drop) -> None:
+    """An earlier try may have told why beside an original, and died; our text does not stay where people took that from meanwhile."""
+    for path in (rules.layout.original(drop), drop.target):
+        if path is not None and not is_there(ports, path):
+            clear_away(ports, rules, path)
+
+
+async def _unlike(ports: Ports, rules: Rules, hand: Hand, why: str) -> Outcome:
     drop: Drop = hand.row
+    await ports.blocking(_clear_whys, ports, rules, drop)
     now = ports.clock.now()
     state = DropState.FAILED if drop.verdict == "failed" else DropState.KEPT
 
@@ -215,17 +236,20 @@ async def _put_away(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed
         await ports.blocking(ports.files.remove, aside)
         return Away(None)
     try:
-        return await _to_free_name(ports, rules, hand, aside, join(_room(rules, failed), drop.path))
+        return await _to_free_name(ports, rules, hand, aside, _room(rules, failed), drop.path)
     except NameRefused:
         escaped = b"/".join(escape_refused(name) for name in drop.path.split(b"/"))
-        return await _to_free_name(ports, rules, hand, aside, join(_room(rules, failed), escaped))
+        return await _to_free_name(ports, rules, hand, aside, _room(rules, failed), escaped)
 
 
-async def _to_free_name(ports: Ports, rules: Rules, hand: Hand, aside: bytes, wanted: bytes) -> Away:
-    folder, name = parent(wanted), name_of(wanted)
-    original = Original(aside, hand.row.sha256, str(hand.id))
+async def _to_free_name(ports: Ports, rules: Rules, hand: Hand, aside: bytes, room: bytes, path: bytes) -> Away:
+    folder, name = join(room, parent(path)), name_of(path)
+    original = Original(aside, hand.row.sha256)
     rights = await ports.blocking(whose_rights, ports, rules, hand.row, rules.layout.inbox)
-    await ports.blocking(ports.files.make_folder, folder, rights)
+    await ports.blocking(ports.files.make_folder, folder, rights, room)
+    if not await ports.blocking(ports.files.same_filesystem, parent(aside), folder):
+        borrow = partial(about_to_make, rules=rules, hand=hand, paths=copies_in(folder, hand), now=ports.clock.now())
+        await ports.store.transaction("about to copy it", borrow)
     for number in range(1, MOST_NUMBERS):
         target = join(folder, numbered(name, number))
         await ports.store.transaction("where it goes", lambda tx, target=target: tx.work.keep(hand.claim, {"target": target}))  # type: ignore[misc]
@@ -250,7 +274,8 @@ def _partner_too(ports: Ports, rules: Rules, hand: Hand, away: Away, free: bool)
     if stat is None or not drop.partner_is(stat) or ports.files.writer(path) is Writer.OPEN:
         return
     if away.path is not None:
-        original, name = Original(path, drop.partner_sha256, f"{hand.id}p"), name_of(drop.partner)
-        any(move(ports, hand, original, join(parent(away.path), numbered(name, number))) for number in range(1, MOST_NUMBERS))
+        original, name = Original(path, drop.partner_sha256, "p"), name_of(drop.partner)
+        with suppress(FileChanged, FileGone):  # it was replaced or taken away after all: what lies there now is not the one that was used
+            any(move(ports, hand, original, join(parent(away.path), numbered(name, number))) for number in range(1, MOST_NUMBERS))
     elif ports.files.fingerprint(path, hand.meter("comparing")).sha256 == drop.partner_sha256:
         ports.files.remove(path)

@@ -36,7 +36,7 @@ async def clone(ports: Ports, rules: Rules, hand: Hand, wanting: list[Drop], aud
     if job.posted:
         return await _after_unclear(ports, job, name, wanting)
     there = set(await _called(ports, name))
-    ours = await ports.store.transaction("our voices", lambda tx: {voice.voice_id for voice in tx.jobs.voices()})
+    ours = await _ours(ports)
     if there - ours and not (job.approved or _approved(wanting)):
         return Hold(f"a cloned voice called “{name}” exists already, and it was not made here; approve it to make another")
     kept = {"known_voices": json.dumps(sorted(there)), "posted": 1, "posted_at": ports.clock.now()}
@@ -64,15 +64,21 @@ def _one_at_a_time(tx: Tx, ports: Ports, rules: Rules, hand: Hand, kept: dict[st
 
 
 async def _after_unclear(ports: Ports, job: Job, name: str, wanting: list[Drop]) -> Outcome:
-    known = set(json.loads(job.known_voices or "[]"))
+    known = {*json.loads(job.known_voices or "[]"), *await _ours(ports)}  # List Voices may have left one out before the POST
     new = {number: voice for number, voice in (await _called(ports, name)).items() if number not in known}
     if len(new) == 1:
-        return made(ports, job, new.popitem()[1], name, wanting)
+        return made(ports, job, new.popitem()[1], name, wanting, "; the answer was lost, and List Voices has it; what it cost is not told")
     if len(new) > 1:
         return Hold(f"{len(new)} new voices are called “{name}”: {', '.join(sorted(new))}; look which is this one")
     if ports.clock.now() - (job.posted_at or 0.0) > UNCLEAR_SECONDS:
         return Hold(f"the answer to cloning “{name}” was lost, and no new voice of that name has appeared; approve it to try again")
     return Later(LOOK_SECONDS, "the answer was lost; asking List Voices whether the voice is there")
+
+
+async def _ours(ports: Ports) -> set[str]:
+    """The ids of all voices that jobs of ours have made."""
+    ids: set[str] = await ports.store.transaction("our voices", lambda tx: {voice.voice_id for voice in tx.jobs.voices()})
+    return ids
 
 
 async def _called(ports: Ports, name: str) -> dict[str, Voice]:
@@ -81,8 +87,10 @@ async def _called(ports: Ports, name: str) -> dict[str, Voice]:
     return {voice.voice_id: voice for voice in voices if voice.type == "cloned" and voice.name == name}
 
 
-def made(ports: Ports, job: Job, voice: Voice, name: str, wanting: list[Drop]) -> Outcome:
-    """The voice is there: its result is a small text that names it."""
+def made(ports: Ports, job: Job, voice: Voice, name: str, wanting: list[Drop], how: str = "") -> Outcome:
+    """The voice is there: its result is a small text that names it. `how` goes into its history; what was set aside for one that does
+    not say its credits stays set aside, since neither List Voices nor Usage History tells of them.
+    """
     now, voice_id = ports.clock.now(), voice.voice_id
     source = display(wanting[0].path) if wanting else job.stem
     when = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
@@ -96,4 +104,4 @@ def made(ports: Ports, job: Job, voice: Voice, name: str, wanting: list[Drop]) -
         balance_is(tx, voice.credits_remaining, now)
 
     fields = {"task_id": voice_id, "submitted_at": now, "ended_at": now, "progress": 100, **settled(voice.credits_used)}
-    return Done(JobState.DONE, f"the voice is {voice_id}", fields, also=know, due=None)
+    return Done(JobState.DONE, f"the voice is {voice_id}{how}", fields, also=know, due=None)

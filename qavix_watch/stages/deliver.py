@@ -17,7 +17,8 @@ from qavix_watch.core.tasks import TaskType
 from qavix_watch.core.templates import templated
 from qavix_watch.errors import FileGone, FileUnreadable, NameRefused, NameTaken, NoSpace
 from qavix_watch.stages.outlets import parts_of, roots_online
-from qavix_watch.stages.sweep import tidy
+from qavix_watch.stages.sweep import later, tidy
+from qavix_watch.stages.texts import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -70,8 +71,8 @@ class Placed:
 
 async def deliver(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     """Put every result of a job under this drop's names."""
-    delivery: Delivery = hand.row
-    work: Work = await ports.store.transaction("what is to be delivered", lambda tx: _read(tx, delivery))
+    delivery, began = hand.row, ports.clock.now()
+    work: Work = await ports.store.transaction("what is to be delivered", lambda tx: _read(tx, rules, delivery, began))
     await roots_online(ports, work.drop)
     missing = await ports.blocking(_missing, ports, rules, work)
     if missing:
@@ -114,7 +115,8 @@ def _keep(tx: Tx, *, hand: Hand, fields: Mapping[str, Any]) -> None:
     tx.work.keep(hand.claim, fields)
 
 
-def _read(tx: Tx, delivery: Delivery) -> Work:
+def _read(tx: Tx, rules: Rules, delivery: Delivery, now: float) -> Work:
+    later(tx, rules, now)
     job, drop = tx.work.get("job", delivery.job), tx.work.get("drop", delivery.drop_id)
     results = tx.jobs.results(job.id)
     copies = {result.id: tx.jobs.copies(result.id) for result in results}
@@ -177,6 +179,7 @@ async def _fetch_again(ports: Ports, hand: Hand, missing: list[Result]) -> Outco
     now = ports.clock.now()
 
     def ask(tx: Tx) -> None:
+        tx.work.keep(hand.claim, {"reason": delivery.reason})  # whoever was fenced out looked at what somebody else has moved
         for result in missing:
             tx.jobs.unstage(result.id)
         tx.work.move("job", delivery.job, (JobState.DONE,), JobState.FETCHING, now, "its results are wanted again", {"due": now})
@@ -223,8 +226,9 @@ def _free_one(ports: Ports, rules: Rules, hand: Hand, result: Result, path: byte
 
 def _make_folders(ports: Ports, rules: Rules, work: Work, names: Mapping[int, bytes]) -> None:
     """NameTaken where a file is in the way, which no number helps against."""
-    for folder in {parent(name) for name in names.values()}:
-        ports.files.make_folder(join(rules.layout.outbox, folder), whose_rights(ports, rules, work.drop, rules.layout.outbox))
+    rights = whose_rights(ports, rules, work.drop, rules.layout.outbox)
+    for folder in dict.fromkeys(parent(name) for name in names.values()):
+        ports.files.make_folder(join(rules.layout.outbox, folder), rights, below=work.drop.outlet or rules.layout.outbox)
 
 
 def _place_all(ports: Ports, rules: Rules, hand: Hand, work: Work, names: Mapping[int, bytes]) -> list[Placed]:
@@ -266,6 +270,7 @@ def _same(ports: Ports, hand: Hand, result: Result, target: bytes, name: bytes) 
     sha256 = _sha256_if_same(ports, hand, result, target)
     if sha256 is None:
         raise NameTaken(f"“{display(name)}” is taken by something else")
+    ports.files.make_durable(target)  # an earlier try may have died before it was
     return Placed(result, name, result.size, sha256)
 
 
@@ -283,26 +288,27 @@ def _prepare(ports: Ports, rules: Rules, hand: Hand, work: Work, result: Result,
     if staged is not None and _size(ports, staged) == result.size and ports.files.same_filesystem(parent(staged), folder):
         return staged, result.sha256
     parts = parts_of(rules, work.job, work.drop)
-    ports.files.make_folder(parts, rules.layout.outbox if work.drop.outlet is None else None)
     private = join(parts, f"d{hand.id}.{result.id}.{hand.row.fence}.copy".encode())
+    while True:
+        ports.files.make_folder(parts, rules.layout.outbox if work.drop.outlet is None else None)
+        try:
+            return private, _copied(ports, rules, hand, work, result, private)
+        except FileGone:  # a delivery that ends just now may have taken away the folder of parts under our hands
+            if _size(ports, parts) is not None:
+                raise
+
+
+def _copied(ports: Ports, rules: Rules, hand: Hand, work: Work, result: Result, private: bytes) -> str:
+    """Write a result into a private file; gives its SHA-256 ("" for a small text)."""
     ports.files.remove(private)
     if result.inline is not None:
-        _write(ports, private, result.inline.encode())
-        return private, ""
+        write_private(ports.files, private, result.inline.encode())
+        return ""
     for origin in _origins(ports, rules, work, result):
         if ports.files.copy(origin, private, hand.meter("copying")) == result.sha256:
-            return private, result.sha256
+            return result.sha256
         ports.files.remove(private)
     raise FileGone("none of its earlier copies is what it was")
-
-
-def _write(ports: Ports, path: bytes, data: bytes) -> None:
-    sink = ports.files.append(path)
-    try:
-        sink.write(data)
-        sink.sync()
-    finally:
-        sink.close()
 
 
 def _done(ports: Ports, delivery: Delivery, placed: list[Placed]) -> Outcome:

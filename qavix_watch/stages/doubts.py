@@ -112,8 +112,8 @@ def _conclude(tx: Tx, known: dict[str, Any], now: float) -> None:
 
 
 def _take_back(tx: Tx, known: dict[str, Any], now: float) -> None:
-    """These were not: they wait until the operation answers."""
-    for number in known["doubted"]:
-        again = {"due": now, "ended_at": None}
+    """These were not: they wait until the operation answers, if anybody wants them still."""
+    again = {"due": now, "ended_at": None}
+    for number in filter(tx.drops.wanting, known["doubted"]):
         tx.work.move("job", number, (JobState.FAILED,), JobState.READY, now, "it was not refused for a reason of its own", again)
     known["doubted"] = []

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.layout import join, name_of, parent
-from qavix_watch.errors import FileError, NoSpace, OrderError, RootOffline, StoreError
+from qavix_watch.errors import FileError, FileGone, NoSpace, OrderError, RootOffline, StoreError
 from qavix_watch.stages.arriving import Arriving
 from qavix_watch.stages.inventory import Inventory
 from qavix_watch.stages.notes import NAME, Look, Notes
@@ -60,7 +60,7 @@ class Intake:
         self.offline = False
         self._rest = 0.0
         self._troubled = False
-        self._braked = True  # an earlier process may have left the brake on
+        self._braked = False
 
     def before_scans(self, watched: Callable[[bool], None]) -> None:
         """`watched` is called before each scan of the whole inbox: watch first, then scan. True: a root that was offline is back."""
@@ -166,7 +166,7 @@ class Intake:
         try:
             await self._ports.blocking(self._ports.roots.check)
             if places.get(b""):
-                await self._ports.blocking(self._ports.files.make_folder, self._layout.inbox, self._layout.like_whom(self._layout.inbox))
+                await self._ports.blocking(self._have_inbox)
                 self._watched(self.offline)
             seen = await self._ports.blocking(scan, self._ports, self._rules, places)
             await self._ports.blocking(self._ports.roots.check)
@@ -180,9 +180,16 @@ class Intake:
         await self._take_in(seen)
         if self._troubled:
             await self._tell_trouble(None)
-        if self.offline or self._braked:
+        if self.offline or self._braked or places.get(b""):  # the brake may be another host's, or an earlier process's
             await self._back_online()
         return None
+
+    def _have_inbox(self) -> None:
+        """Make the inbox where it is not there. Nothing is touched where it is: a look shall wake no disk."""
+        try:
+            self._ports.files.stat(self._layout.inbox)
+        except FileGone:
+            self._ports.files.make_folder(self._layout.inbox, self._layout.like_whom(self._layout.inbox))
 
     async def _tell_trouble(self, said: str | None) -> None:
         await self._ports.store.transaction("trouble", lambda tx: tx.house.trouble("scan", said, self._ports.clock.now()))

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from qavix_watch.core.foreign import extension_for
-from qavix_watch.core.layout import join
+from qavix_watch.core.layout import join, name_of
 from qavix_watch.core.lifecycle import JobState
 from qavix_watch.core.naming import display
 from qavix_watch.core.outcomes import Brake, Done, Later, Outcome, Retry
 from qavix_watch.core.service import ResultHead
-from qavix_watch.errors import FileError, FileGone, LinkExpired, MediaError, NoMediaReader, NoSpace, ResultBroken, Unreachable
+from qavix_watch.errors import Fenced, FileError, FileGone, LinkExpired, MediaError, NoMediaReader, NoSpace, ResultBroken, Unreachable
 from qavix_watch.stages.follow import pack, unpack
 from qavix_watch.stages.outlets import parts_of
+from qavix_watch.stages.sweep import GROWING, later
 
 if TYPE_CHECKING:
     from qavix_watch.core.naming import ResultKind
@@ -51,7 +52,13 @@ class Fetched:
 async def fetch(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     """Fetch what is not there yet."""
     job: Job = hand.row
-    wanting: list[Drop] = await ports.store.transaction("who wants it", lambda tx: tx.drops.wanting(job.id))
+    begun = ports.clock.now()
+
+    def who(tx: Tx) -> list[Drop]:
+        later(tx, rules, begun)
+        return list(tx.drops.wanting(job.id))
+
+    wanting = await ports.store.transaction("who wants it", who)
     place = _place(rules, job, wanting)
     if place.in_outbox:
         await ports.blocking(ports.roots.check)
@@ -111,7 +118,11 @@ async def _one(ports: Ports, rules: Rules, hand: Hand, place: Place, kind: str, 
         tx.work.keep(hand.claim, {"reason": ""})
         tx.jobs.add_result(job.id, kind, fetched.extension, fetched.sha256, fetched.size, fetched.staged, None)
 
-    await ports.store.transaction("a result is here", note)
+    try:
+        await ports.store.transaction("a result is here", note)
+    except Fenced:
+        await ports.blocking(ports.files.remove, join(rules.layout.outbox, fetched.staged))
+        raise
     return None
 
 
@@ -142,7 +153,7 @@ def _room(ports: Ports, rules: Rules, place: Place, need: int = 0) -> Brake | La
 
 def _download(ports: Ports, rules: Rules, hand: Hand, place: Place, kind: str, url: str) -> Fetched:
     job: Job = hand.row
-    stem = join(place.parts, f"{job.id}.{kind}.{job.fence}".encode())
+    stem = join(place.parts, f"{job.id}.{kind}.{job.fence}-{hand.claim.mark}".encode())
     part, notes = stem + b".part", stem + b".head"
     sink = _open(ports, place, f"{job.id}.{kind}.".encode(), stem)
     try:
@@ -168,18 +179,29 @@ def _open(ports: Ports, place: Place, prefix: bytes, stem: bytes) -> Sink:
 
 
 def _go_on_with(ports: Ports, place: Place, prefix: bytes, stem: bytes) -> None:
-    """What an earlier try of this job left is gone on with, under a name of our own: whoever was fenced out keeps its hands off it."""
-    names = [name for name in ports.files.listdir(place.parts) if name.startswith(prefix)]
-    names.sort(key=lambda name: (len(name), name))
+    """What an earlier try of this host left is gone on with, under a name of our own: whoever was fenced out keeps its hands off it.
+
+    What another host left goes. It may only be frozen, and would write on into the very file when it wakes, whatever that is called by
+    then. A later try's files are not touched: then it is we who were fenced out.
+    """
+    fence, mark = _try_of(name_of(stem))
+    names = [name for name in ports.files.listdir(place.parts) if name.startswith(prefix) and _try_of(name)[0] <= fence]
+    ours = sorted((name for name in names if _try_of(name)[1] == mark and name.endswith(GROWING)), key=_try_of)
     for name in names:
-        if name.endswith(b".whole"):
-            ports.files.remove(join(place.parts, name))  # it was never recorded, or is no longer what was recorded
-    for ending in (b".head", b".part"):
-        left = [name for name in names if name.endswith(ending)]
+        if name not in ours:  # what is whole was never recorded, or is no longer what was recorded
+            ports.files.remove(join(place.parts, name))
+    for ending in GROWING:
+        left = [name for name in ours if name.endswith(ending)]
         for name in left[:-1]:
             ports.files.remove(join(place.parts, name))
         if left and join(place.parts, left[-1]) != stem + ending:
             ports.files.rename_new(join(place.parts, left[-1]), stem + ending)
+
+
+def _try_of(name: bytes) -> tuple[int, bytes]:
+    """The fence of the try that a private name is of, and the mark of its host."""
+    fence, _, mark = name.split(b".")[2].partition(b"-")
+    return int(fence) if fence.isdigit() else 0, mark
 
 
 def _checked(ports: Ports, place: Place, hand: Hand, kind: str, url: str, part: bytes, notes: bytes, came: Download) -> Fetched:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qavix_watch.core.ignore import media_kind
 from qavix_watch.core.layout import name_of, parent
 from qavix_watch.core.lifecycle import DROP_AT_REST, DropState
-from qavix_watch.core.order import Order, to_json
+from qavix_watch.core.order import to_json
 from qavix_watch.core.tasks import MediaKind
 from qavix_watch.errors import OrderError
 from qavix_watch.stages.asides import aside_of, find_again
@@ -59,7 +59,6 @@ class Inventory:
         self._ports = ports
         self._arriving = arriving
         self._known: dict[bytes, Known] = {}
-        self._texts: dict[Order, str] = {}
         self.go_by(rules)
 
     def go_by(self, rules: Rules) -> None:
@@ -115,25 +114,24 @@ class Inventory:
         fresh = {path: candidate for path, candidate in found.items() if self._differs(path, candidate)}
         return News(
             fresh=list(fresh.values()),
-            missing=[path for path in self._known if seen.misses(path)],
+            missing=[path for path in self._known if seen.misses(path) or (path not in found and self._replaced(path, seen))],
             closed=[self._known[path].drop for path in closed if path in found and path not in fresh],
             stopped=[path for path in seen.files if self._stopped(path, seen)],
         )
 
     def _differs(self, path: bytes, found: Candidate) -> bool:
         known = self._known.get(path)
-        return known is None or known.away or known.stat != found.stat.version or known.order_json != self._json(found.order)
+        return known is None or known.away or known.stat != found.stat.version or known.order_json != to_json(found.order)
 
-    def _json(self, asked: Order) -> str:
-        text = self._texts.get(asked)
-        if text is None:
-            text = self._texts[asked] = to_json(asked)
-        return text
+    def _replaced(self, path: bytes, seen: Seen) -> bool:
+        """Whether something else lies there now: where no drop is made of it, as of an empty file, that is as if nothing did."""
+        known, stat = self._known[path], seen.files.get(path)
+        return stat is not None and stat.version != known.stat and not known.away and not _is_unclear(path, seen)
 
     def _stopped(self, path: bytes, seen: Seen) -> bool:
         """Whether a drop's folder is no longer understood, and that is news."""
         known = self._known.get(path)
-        return known is not None and known.order_json != "" and isinstance(seen.orders.get(parent(path)), OrderError)
+        return known is not None and known.order_json != "" and _is_unclear(path, seen)
 
     async def _record(self, seen: Seen, news: News, now: float) -> None:
         due = now + self._rules.settle_seconds
@@ -243,6 +241,11 @@ class Inventory:
         """The folders in which a video may find its second input."""
         second = {MediaKind.IMAGE, MediaKind.AUDIO}
         return {parent(path) for path in seen.files if media_kind(name_of(path), self._rules.extensions) in second}
+
+
+def _is_unclear(path: bytes, seen: Seen) -> bool:
+    """Whether the order that a file lies in is not understood."""
+    return isinstance(seen.orders.get(parent(path)), OrderError)
 
 
 def _moved_to(row: Drop, newcomers: list[bytes]) -> bytes | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.naming import numbered
-from qavix_watch.errors import FileChanged, FileGone, NameTaken, NoSpace
+from qavix_watch.errors import FileChanged, FileError, FileGone, NameTaken, Stopped
 
 if TYPE_CHECKING:
     from qavix_watch.core.files import Stat
@@ -18,18 +19,20 @@ MOST_NUMBERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A file that is to move: its path, its SHA-256 (None where it was never read), and a word that no other has."""
+    """A file that is to move: its path, its SHA-256 (None where it was never read), and a mark that the drop's others have not."""
 
     path: bytes
     sha256: str | None
-    mark: str
+    mark: str = ""
 
 
 def move(ports: Ports, hand: Hand, original: Original, target: bytes) -> bool:
     """Move it to `target`. False where that name is taken by other content; the very same content is left as it is."""
     free = not is_there(ports, target) and _placed(ports, hand, original, target)
-    if not free and not _same_content(ports, hand, original, target):
-        return False
+    if not free:
+        if not _same_content(ports, hand, original, target):
+            return False
+        ports.files.make_durable(target)
     ports.files.remove(original.path)
     return True
 
@@ -48,29 +51,25 @@ def _placed(ports: Ports, hand: Hand, original: Original, target: bytes) -> bool
 
 def _copied(ports: Ports, hand: Hand, original: Original, target: bytes) -> None:
     """A durable copy under the name `target`. NameTaken; FileChanged where it is not what was read before."""
-    ours = f".qavix-copy-{original.mark}-"
-    clear_copies(ports, parent(target), ours.encode())
-    private = join(parent(target), f"{ours}{hand.row.fence}".encode())
+    private = _copy_in(parent(target), hand, original.mark)
     try:
         sha256 = ports.files.copy(original.path, private, hand.meter("copying"))
-    except NoSpace:
-        ports.files.remove(private)  # or it would itself be why there is no room
-        raise
-    if original.sha256 not in {None, sha256}:
-        ports.files.remove(private)
-        raise FileChanged("the original changed while it was copied")
-    try:
+        if original.sha256 not in {None, sha256}:
+            raise FileChanged("the original changed while it was copied")
         ports.files.rename_new(private, target)
-    except NameTaken:
-        ports.files.remove(private)
+    except (FileError, Stopped):
+        with suppress(FileError):
+            ports.files.remove(private)  # it might itself be why there is no room
         raise
 
 
-def clear_copies(ports: Ports, folder: bytes, ours: bytes) -> None:
-    """Copies of ours that a killed process had begun go."""
-    for name in ports.files.listdir(folder):
-        if name.startswith(ours):
-            ports.files.remove(join(folder, name))
+def copies_in(folder: bytes, hand: Hand) -> list[bytes]:
+    """The private names of what this try may copy into a folder: an original, and its partner."""
+    return [_copy_in(folder, hand, mark) for mark in ("", "p")]
+
+
+def _copy_in(folder: bytes, hand: Hand, mark: str) -> bytes:
+    return join(folder, f".qavix-copy-{hand.id}{mark}-{hand.row.fence}".encode())
 
 
 def _same_content(ports: Ports, hand: Hand, original: Original, target: bytes) -> bool:

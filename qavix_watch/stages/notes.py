@@ -14,7 +14,7 @@ from qavix_watch.core.naming import display, numbered
 from qavix_watch.core.order import Order
 from qavix_watch.core.tasks import MediaKind
 from qavix_watch.errors import FileError, NestedOrder, OptionsError, OrderError
-from qavix_watch.stages.texts import NEW, put, read_own
+from qavix_watch.stages.texts import put, read_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,6 @@ MOST_A_LOOK = 50
 MOST_NAMES = 9
 NANOSECONDS = 1e9
 
-_PRIVATE = frozenset({PRIVATE, PRIVATE + NEW})
 _NOTE = re.compile(rb"(?i)qavix-read-me(?: \(\d+\))?\.txt")
 
 
@@ -74,7 +73,7 @@ class Notes:
         self._sweep(look)
         again: dict[bytes, float] = {}
         written = 0
-        for folder in {*look.within, *look.folders, *look.places}:
+        for folder in sorted({*look.within, *look.folders, *look.places}):
             notes = [path for path in look.within.get(folder, ()) if _NOTE.fullmatch(name_of(path))]
             text = self._wanted(folder, look, now, again, there=bool(notes))
             if written >= MOST_A_LOOK:
@@ -86,7 +85,7 @@ class Notes:
     def _sweep(self, look: Look) -> None:
         """What a process that was killed left under a private name goes."""
         for path in look.files:
-            if name_of(path) in _PRIVATE:
+            if name_of(path) == PRIVATE:
                 with suppress(FileError):
                     self._ports.files.remove(self._rules.layout.in_inbox(path))
 

@@ -135,6 +135,7 @@ class Report:
         private = join(self._rules.layout.root, PRIVATE)
         if free and put(files, self._path, text, private, replacing=old is not None):
             return None
+        files.remove(private)  # what a process that was killed left there
         return f"{display(self._path)} is not ours, so how things stand is not written there; give that file another name"
 
     async def _tell(self, trouble: str | None, now: float) -> None:

@@ -66,8 +66,11 @@ class Candidate:
 
 
 def scan(ports: Ports, rules: Rules, places: dict[bytes, bool]) -> Seen:
-    """Look at these folders of the inbox; True: with all that is below. Raises FileError."""
-    seen, layout = Seen(places), rules.layout
+    """Look at these folders of the inbox; True: with all that is below. A folder that is passed over is not looked at, whoever names it.
+
+    Raises FileError.
+    """
+    seen, layout = Seen({place: whole for place, whole in places.items() if not _passed_over(rules, place)}), rules.layout
 
     def skip(name: bytes, is_dir: bool) -> bool:
         return is_dir and rule_against(name, is_dir=True, patterns=rules.ignore) is not None
@@ -75,7 +78,7 @@ def scan(ports: Ports, rules: Rules, places: dict[bytes, bool]) -> Seen:
     def unread(path: bytes) -> None:
         seen.unread.append(layout.relative(path) or b"")
 
-    for place, whole in places.items():
+    for place, whole in seen.places.items():
         _note_folder(ports, rules, place, seen)
         for entry in ports.files.scan(layout.in_inbox(place), skip if whole else _only_files, unread):
             inside = layout.relative(entry.path) or b""
@@ -95,12 +98,14 @@ def candidates(rules: Rules, seen: Seen) -> Iterator[Candidate]:
 
 
 def _taken(rules: Rules, path: bytes, seen: Seen) -> bool:
-    names = path.split(b"/")
-    if any(rule_against(name, is_dir=True, patterns=rules.ignore) for name in names[:-1]):
-        return False
-    if rule_against(names[-1], patterns=rules.ignore) is not None:
+    if _passed_over(rules, parent(path)) or rule_against(name_of(path), patterns=rules.ignore) is not None:
         return False
     return shadowed(path, seen.files) is None
+
+
+def _passed_over(rules: Rules, place: bytes) -> bool:
+    """Whether a rule says that nothing in this folder is looked at."""
+    return bool(place) and any(rule_against(name, is_dir=True, patterns=rules.ignore) for name in place.split(b"/"))
 
 
 def _only_files(_name: bytes, is_dir: bool) -> bool:
@@ -117,7 +122,7 @@ def _note_folder(ports: Ports, rules: Rules, place: bytes, seen: Seen) -> None:
 
 def _read_orders(ports: Ports, rules: Rules, seen: Seen) -> None:
     looked_at = {*seen.folders, *(parent(path) for path in seen.files)}
-    for path in looked_at.union(*map(folders_above, looked_at)):
+    for path in sorted(looked_at.union(*map(folders_above, looked_at))):
         folder = rules.layout.order_folder(join(path, b"x")) if path else None
         if folder is not None:
             seen.orders[path] = _order_of(ports, rules, folder, path)

@@ -49,7 +49,7 @@ async def settle(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     if not drop.stat_is(seen.stat):
         return _changed(seen.stat, now, rules)
     if seen.stat.size == 0:
-        return Later(rules.settle_seconds, "it is empty")
+        return Later(stability.patience(seen.look.quiet, rules.settle_seconds), "it is empty")
     spec = TASKS[TaskType(drop.task)]
     wait = await _main_wait(ports, rules, drop, path, seen, spec.main)
     if wait is not None:

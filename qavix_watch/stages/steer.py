@@ -81,6 +81,8 @@ async def _answer(ports: Ports, command: Command, text: str) -> None:
 
 
 def _carry_out(tx: Tx, *, steering: Steering, looked: Callable[[Tx, Steering], str] | None) -> None:
+    if not tx.commands.is_waiting(steering.command.id):
+        return  # another host has done it, to which this one was as good as dead
     text = act(tx, steering) if looked is None else looked(tx, steering)
     tx.commands.answer(steering.command.id, True, text, steering.now)
 

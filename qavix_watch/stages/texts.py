@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.layout import parent
-from qavix_watch.errors import FileGone, FileUnreadable, NameTaken
+from qavix_watch.errors import FileError, FileGone, FileUnreadable, NameTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from qavix_watch.ports import Files
 
 LIMIT_BYTES = 1 << 16
-NEW = b".new"
 
 
 def read_own(files: Files, path: bytes, is_ours: Callable[[bytes], bool]) -> tuple[bytes | None, bool]:
@@ -35,10 +35,30 @@ def put(files: Files, path: bytes, text: bytes, private: bytes, *, replacing: bo
     if replacing:
         files.write(path, text, private, parent(path))
         return True
-    files.write(private, text, private + NEW, parent(path))
+    write_private(files, private, text)
+    files.adopt(private, parent(path))
     try:
         files.rename_new(private, path)
-    except NameTaken:
-        files.remove(private)
-        return False
+    except FileError as error:
+        with suppress(FileError):
+            files.remove(private)
+        if isinstance(error, NameTaken):
+            return False
+        raise
     return True
+
+
+def write_private(files: Files, private: bytes, text: bytes) -> None:
+    """Write a durable file under a private name, over what a process that was killed left there; none is left where that fails."""
+    try:
+        sink = files.append(private)
+        try:
+            sink.restart()
+            sink.write(text)
+            sink.sync()
+        finally:
+            sink.close()
+    except FileError:
+        with suppress(FileError):
+            files.remove(private)
+        raise

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.layout import name_of
 from qavix_watch.core.lifecycle import ContentState, JobState
 from qavix_watch.core.naming import wire_name
 from qavix_watch.core.outcomes import Done, Later, Outcome, Retry
-from qavix_watch.errors import FileChanged, FileGone, FileUnreadable, GrantRefused, Unreachable
+from qavix_watch.errors import FileChanged, FileGone, FileUnreadable, GrantRefused, InvalidRequest, NotFound, Unreachable
+from qavix_watch.stages.answers import about_the_path
 from qavix_watch.stages.money import hold_if_mass
 from qavix_watch.stages.outlets import roots_online
 from qavix_watch.stages.submitted import look_again
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qavix_watch.core.files import Stat
     from qavix_watch.core.records import Content, Drop, Job
     from qavix_watch.core.rules import Rules
@@ -76,6 +80,8 @@ async def upload(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         await look_again(ports, rules, holders)
         await roots_online(ports, *holders)
         return Retry("no file with this content is there any more")
+    if content.file_id is not None:
+        return await _confirmed(ports, content, content.file_id, content.uploads)
     grant = await ports.api.get_upload_url(wire_name(name_of(source.path)), content.size, content.md5)
     if grant.upload_url is None and grant.url is not None:
         return stored(ports, content, grant.file_id, grant.url, grant.expires_at, "the service had it already", content.uploads)
@@ -84,8 +90,13 @@ async def upload(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
 
 async def _send(ports: Ports, rules: Rules, hand: Hand, source: Source, grant: UploadGrant) -> Outcome:
     content: Content = hand.row
+    uploads = content.uploads + 1
+    sent = partial(_sent, hand=hand, fields={"file_id": grant.file_id, "uploads": uploads})
     try:
         same = await ports.blocking(_sent_whole, ports, hand, source, grant)
+        if same:
+            await ports.store.transaction("it was sent", sent)
+            same = await ports.blocking(_still_there, ports, source)
     except GrantRefused as error:
         return Retry(f"storage refused the upload: {error}")
     except Unreachable as error:  # object storage is not the service: that it fails says nothing of that
@@ -96,12 +107,27 @@ async def _send(ports: Ports, rules: Rules, hand: Hand, source: Source, grant: U
         return await _unlike(ports, rules, source, str(error))
     if not same:
         return await _unlike(ports, rules, source, "what was sent is not what was read before")
-    link: FileLink = await ports.api.confirm_upload(grant.file_id)
-    return stored(ports, content, link.file_id, link.url, link.expires_at, "uploaded", content.uploads + 1)
+    return await _confirmed(ports, content, grant.file_id, uploads)
+
+
+def _sent(tx: Tx, *, hand: Hand, fields: Mapping[str, Any]) -> None:
+    tx.work.keep(hand.claim, fields)
+
+
+async def _confirmed(ports: Ports, content: Content, file_id: str, uploads: int) -> Outcome:
+    """What was sent whole is not sent again because this cannot be asked just now; only if the service does not have it."""
+    try:
+        link: FileLink = await ports.api.confirm_upload(file_id)
+    except (NotFound, InvalidRequest) as error:
+        if about_the_path(error):
+            raise
+        refused_by = error.operation if isinstance(error, InvalidRequest) else ""
+        return Retry(str(error), fields={"file_id": None}, refused_by=refused_by)
+    return stored(ports, content, link.file_id, link.url, link.expires_at, "uploaded", uploads)
 
 
 def _sent_whole(ports: Ports, hand: Hand, source: Source, grant: UploadGrant) -> bool:
-    """Send it; False where its bytes, or the file at its path afterwards, are not what they were when it was read."""
+    """Send it; False where its bytes, or the file afterwards, are not what they were when it was read."""
     content: Content = hand.row
     reader = ports.files.open(source.path)
     try:
@@ -114,7 +140,12 @@ def _sent_whole(ports: Ports, hand: Hand, source: Source, grant: UploadGrant) ->
         return False
     finally:
         reader.close()
-    return sent == content.sha256 and after.same_file(source.stat) and ports.files.stat(source.path).same_file(source.stat)
+    return sent == content.sha256 and after.same_file(source.stat)
+
+
+def _still_there(ports: Ports, source: Source) -> bool:
+    """Whether the file at its path is the one that was sent. FileGone where a person has moved it meanwhile, or taken it out."""
+    return ports.files.stat(source.path).same_file(source.stat)
 
 
 async def _unlike(ports: Ports, rules: Rules, source: Source, why: str) -> Outcome:

@@ -8,36 +8,52 @@ from typing import TYPE_CHECKING
 from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.why import FIRST_LINE, why_text
 from qavix_watch.errors import FileError, FileGone
+from qavix_watch.stages.texts import LIMIT_BYTES, put, read_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from qavix_watch.core.records import Drop, Job
     from qavix_watch.core.rules import Rules
-    from qavix_watch.ports import Ports
+    from qavix_watch.ports import Hand, Ports
 
 ENDING = b".why.txt"
 LONGEST_NAME_BYTES = 240
-LIMIT_BYTES = 1 << 16
+MOST_NUMBERS = 3
+"""The second name and the third are used where a person's own file has the first."""
 
 
-def why_beside(original: bytes) -> bytes:
-    """Where it is told why the original at this path could not be done."""
-    return join(parent(original), name_of(original)[:LONGEST_NAME_BYTES] + ENDING)
+def whys_beside(original: bytes) -> list[bytes]:
+    """Where it may be told why the original at this path could not be done, the likeliest first."""
+    name = join(parent(original), name_of(original)[:LONGEST_NAME_BYTES])
+    return [name + ENDING, *(b"%s (%d)%s" % (name, number, ENDING) for number in range(2, MOST_NUMBERS + 1))]
 
 
-def write_why(ports: Ports, original: bytes, drop: Drop, jobs: Sequence[Job]) -> None:
-    """Tell why, beside the original at this path."""
-    private = join(parent(original), f".qavix-why-{drop.id}".encode())
-    ports.files.write(why_beside(original), why_text(drop, jobs).encode(), private, parent(original))
+def private_of(original: bytes, hand: Hand) -> bytes:
+    """The name under which the text about it is written, which no other try uses."""
+    return join(parent(original), f".qavix-why-{hand.id}-{hand.row.fence}".encode())
+
+
+def write_why(ports: Ports, hand: Hand, original: bytes, jobs: Sequence[Job]) -> None:
+    """Tell why, beside the original at this path, and never over what is not ours."""
+    drop: Drop = hand.row
+    text, private = why_text(drop, jobs).encode(), private_of(original, hand)
+    for path in whys_beside(original):
+        old, free = read_own(ports.files, path, _is_ours)
+        if free and put(ports.files, path, text, private, replacing=old is not None):
+            return
+
+
+def _is_ours(text: bytes) -> bool:
+    return text.startswith(FIRST_LINE.encode())
 
 
 def remove_why(ports: Ports, original: bytes) -> None:
     """It is over: our text goes; what a person wrote there stays. Never fails."""
-    path = why_beside(original)
-    with suppress(FileError):
-        if ports.files.read(path, LIMIT_BYTES).startswith(FIRST_LINE.encode()):
-            ports.files.remove(path)
+    for path in whys_beside(original):
+        with suppress(FileError):
+            if _is_ours(ports.files.read(path, LIMIT_BYTES)):
+                ports.files.remove(path)
 
 
 def clear_away(ports: Ports, rules: Rules, original: bytes) -> None:

@@ -115,8 +115,11 @@ class Brakes:
             self._work.note(now, f"brake {name}", 0, "on", "off", why)
         return bool(changed)
 
-    def succeeded(self, name: str, scope: str) -> None:
-        """What this brake is about works: the next time counts from one again."""
-        self._connection.execute(
-            "UPDATE brakes SET count = 0 WHERE account = ? AND name = ? AND scope = ? AND count > 0", (self._account, name, scope)
-        )
+    def succeeded(self, *brakes: tuple[str, str]) -> None:
+        """What these brakes, each a name and a scope, are about works: the next time counts from one again."""
+        counting = self._connection.execute("SELECT name, scope FROM brakes WHERE account = ? AND count > 0", (self._account,)).fetchall()
+        for name, scope in counting:
+            if (name, scope) in brakes:
+                self._connection.execute(
+                    "UPDATE brakes SET count = 0 WHERE account = ? AND name = ? AND scope = ?", (self._account, name, scope)
+                )

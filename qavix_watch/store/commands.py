@@ -33,6 +33,10 @@ class Commands:
         rows = self._connection.execute("SELECT * FROM commands WHERE account = ? AND done_at IS NULL ORDER BY id", (self._account,))
         return [read(Command, row) for row in rows]
 
+    def is_waiting(self, number: int) -> bool:
+        """Whether this one is still to be done."""
+        return self._connection.execute("SELECT 1 FROM commands WHERE id = ? AND done_at IS NULL", (number,)).fetchone() is not None
+
     def answer(self, number: int, ok: bool, text: str, now: float) -> None:
         """It was done, or could not be; `text` says what came of it."""
         self._connection.execute(

@@ -217,8 +217,8 @@ class Drops:
     def _forget_jobs(self, number: int, now: float, why: str) -> None:
         pending = self._connection.execute(
             "SELECT deliveries.id, job, held_by FROM deliveries JOIN jobs ON jobs.id = deliveries.job WHERE drop_id = ?"
-            f" AND deliveries.state = 'pending' AND jobs.posted = 0 AND jobs.state IN ({_UNSUBMITTED}, 'held')", (number,)
-        ).fetchall()
+            f" AND deliveries.state = 'pending' AND jobs.posted = 0 AND jobs.state IN ({_UNSUBMITTED}, 'held', 'failed')", (number,)
+        ).fetchall()  # one that has failed and is still waited for is in doubt: it may be taken back
         for delivery, job, held_by in pending:
             self._work.move("delivery", delivery, (DeliveryState.PENDING,), DeliveryState.CANCELLED, now, why)
             left = self.wanting(job)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qavix_watch.errors import StateUnusable
 from qavix_watch.store.migrations import MIGRATIONS
-from qavix_watch.store.views import opened_to_read
+from qavix_watch.store.views import SERVING, opened_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,7 @@ def _examined(connection: sqlite3.Connection, path: str, base_url: str, account:
         id=own["id"],
         outdated=shape < len(MIGRATIONS),
         places={row["id"]: (row["path"], row["starts"]) for row in connection.execute("SELECT id, path, starts FROM places")},
-        service=next(iter(_rows(connection, "SELECT pid, node, boot, started_at, config, ready FROM service WHERE pid > 0")), None),
+        service=next(iter(_rows(connection, f"SELECT pid, node, boot, started_at, config, ready {SERVING}")), None),
         brakes=_rows(
             connection,
             "SELECT brakes.name, scope, since, why, hint, until FROM brakes JOIN accounts ON accounts.id = brakes.account"

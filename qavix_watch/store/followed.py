@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qavix_watch.core.layout import join, name_of
 from qavix_watch.core.lifecycle import DROP_AT_REST, DeliveryState, DropState, JobState, shown
 from qavix_watch.core.naming import display
-from qavix_watch.store.views import word_of_drop
+from qavix_watch.store.views import SERVING, word_of_drop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,7 +92,7 @@ def standstill(look: View) -> list[Row]:
 
 def server(look: View) -> Row | None:
     """The process that serves the state, as `View.status` has it; None where none does."""
-    return next(iter(_rows(look, "SELECT pid, node, boot FROM service WHERE pid > 0")), None)
+    return next(iter(_rows(look, f"SELECT pid, node, boot {SERVING}")), None)
 
 
 def _one(look: View, drop: Row) -> Followed:

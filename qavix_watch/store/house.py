@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from qavix_watch.store.work import WAKE, WAKES
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
@@ -13,32 +15,38 @@ if TYPE_CHECKING:
 
 
 class House:
-    """What `status` shows besides work."""
+    """What `status` shows besides work. Each node that serves the state says this of itself, from its `started` on."""
 
     def __init__(self, connection: sqlite3.Connection, account: int, work: Work) -> None:
         self._connection = connection
         self._account = account
         self._work = work
+        self._node = ""
 
     def started(self, pid: int, node: str, boot: str, config: str, now: float) -> bool:
-        """This process serves the state now. Whether the one before ran on the same host since its start (`boot` changes with it)."""
-        before = self._connection.execute("SELECT node, boot FROM service").fetchone()
-        self._connection.execute("DELETE FROM progress")
-        self._connection.execute("DELETE FROM troubles")
+        """This process of this node serves the state now. Whether the one before ran since the start of its host (`boot` changes with
+        it); a host of the same boot is the same one, under whatever name.
+        """
+        self._node = node
+        before = self._connection.execute(
+            "SELECT node, boot FROM service WHERE node = ? OR (boot = ? AND boot <> '')", (node, boot)
+        ).fetchall()
+        for earlier in dict.fromkeys((node, *(row["node"] for row in before))):
+            for table in ("service", "progress", "troubles"):
+                self._connection.execute(f"DELETE FROM {table} WHERE node = ?", (earlier,))
         self._connection.execute(
-            "INSERT OR REPLACE INTO service (id, pid, node, boot, started_at, config, ready) VALUES (1, ?, ?, ?, ?, ?, 0)",
-            (pid, node, boot, now, config),
+            "INSERT INTO service (node, pid, boot, started_at, config, ready) VALUES (?, ?, ?, ?, ?, 0)", (node, pid, boot, now, config)
         )
-        return before is not None and tuple(before) == (node, boot)
+        return any(row["boot"] == boot for row in before)
 
     def ready(self) -> None:
         """The first scan is done."""
-        self._connection.execute("UPDATE service SET ready = 1")
+        self._connection.execute("UPDATE service SET ready = 1 WHERE node = ?", (self._node,))
 
     def stopped(self) -> None:
-        """No process serves the state any more."""
-        self._connection.execute("UPDATE service SET pid = 0, ready = 0")
-        self._connection.execute("DELETE FROM progress")
+        """This node serves the state no more."""
+        self._connection.execute("UPDATE service SET pid = 0, ready = 0 WHERE node = ?", (self._node,))
+        self._connection.execute("DELETE FROM progress WHERE node = ?", (self._node,))
 
     def place(self, number: str, path: bytes, starts: int) -> int:
         """A watched place, by the id in its marker, at its start `starts`. How many starts before this one the state knows nothing of."""
@@ -71,20 +79,26 @@ class House:
     def hurry(self, name: str, now: float) -> None:
         """Have recurring work done at `now`, or earlier."""
         self._connection.execute(
-            "UPDATE duties SET due = ? WHERE account = ? AND name = ? AND (due IS NULL OR due > ?)", (now, self._account, name, now)
+            f"UPDATE duties SET {WAKE} WHERE account = :account AND name = :name AND {WAKES}",
+            {"at": now, "account": self._account, "name": name},
         )
 
     def progress(self, rows: Iterable[tuple[str, int, str, int, int, float, float]]) -> None:
-        """What is under way just now: item, id, act, bytes done, bytes in all, bytes a second, when."""
-        self._connection.execute("DELETE FROM progress")
-        self._connection.executemany("INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        """What this node does just now: item, id, act, bytes done, bytes in all, bytes a second, when."""
+        self._connection.execute("DELETE FROM progress WHERE node = ?", (self._node,))
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO progress (item, item_id, act, done, total, rate, at, node) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*row, self._node) for row in rows],
+        )
 
     def trouble(self, name: str, text: str | None, now: float) -> None:
         """Something that `status` should say; None ends it."""
         if text is None:
-            self._connection.execute("DELETE FROM troubles WHERE name = ?", (name,))
+            self._connection.execute("DELETE FROM troubles WHERE name = ? AND node = ?", (name, self._node))
         else:
-            self._connection.execute("INSERT OR REPLACE INTO troubles (name, at, text) VALUES (?, ?, ?)", (name, now, text))
+            self._connection.execute(
+                "INSERT OR REPLACE INTO troubles (name, at, text, node) VALUES (?, ?, ?, ?)", (name, now, text, self._node)
+            )
 
     def folders(self, place: str, folders: Mapping[bytes, tuple[str | None, str | None, str | None]]) -> None:
         """The folders of the inbox as they were read: canonical order, in words, problem."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qavix_watch.core.lifecycle import HELD_BY_ORDER, DeliveryState, JobState
 from qavix_watch.core.records import Delivery, Job, KnownVoice, OpenTask, Result, ResultFile
 from qavix_watch.store.rows import bare, read
+from qavix_watch.store.work import WAKE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from qavix_watch.store.drops import Drops
     from qavix_watch.store.work import Work
+
+
+_UNDELIVERED = (DeliveryState.PENDING, DeliveryState.FAILED, DeliveryState.CANCELLED)
 
 
 class Jobs:
@@ -80,9 +84,12 @@ class Jobs:
             self._work.move("job", job.id, (JobState.HELD,), JobState.READY, now, "wanted without hold", {"due": now})
 
     def _begin_again(self, job: Job, *, held: bool, now: float) -> None:
-        """The service never made a task of it: it is tried under its own key, once a person approves where its order says so."""
+        """The service has told of no task: it is tried under its own key, once a person approves where its order says so.
+
+        Where a POST may have gone out it is the one that is repeated, with the credits that were set aside for it.
+        """
         to, why, due = (JobState.HELD, HELD_BY_ORDER, None) if held else (JobState.READY, "wanted again", now)
-        anew = {"posted": 0, "reuploads": 0} if job.state is JobState.FAILED else {"approved": 0}
+        anew = {"reuploads": 0} if job.state is JobState.FAILED else {"approved": 0}
         self._work.move("job", job.id, (job.state,), to, now, why, {"due": due, "ended_at": None, "held_by": "", **anew})
 
     def asked_by(self, drop: int) -> list[Job]:
@@ -166,14 +173,16 @@ class Jobs:
         return found is not None
 
     def expect_delivery(self, job: int, drop: int, now: float) -> None:
-        """This drop wants this job's results. It is due at once where they are there."""
+        """This drop wants this job's results, perhaps again. They are due at once where they are there."""
         done = self._connection.execute("SELECT state = 'done' FROM jobs WHERE id = ?", (job,)).fetchone()[0]
         due = now if done else None
-        self._connection.execute(
-            "INSERT INTO deliveries (account, state, due, job, drop_id) VALUES (?, 'pending', ?, ?, ?) ON CONFLICT (job, drop_id)"
-            " DO UPDATE SET state = 'pending', due = excluded.due, fence = fence + 1, reason = '' WHERE state <> 'done'",
+        cursor = self._connection.execute(
+            "INSERT INTO deliveries (account, state, due, job, drop_id) VALUES (?, 'pending', ?, ?, ?) ON CONFLICT DO NOTHING",
             (self._account, due, job, drop),
         )
+        if not cursor.rowcount:
+            (number,) = self._connection.execute("SELECT id FROM deliveries WHERE job = ? AND drop_id = ?", (job, drop)).fetchone()
+            self._work.move("delivery", number, _UNDELIVERED, DeliveryState.PENDING, now, "wanted again", {"due": due, "reason": ""})
 
     def deliveries(self, job: int) -> list[Delivery]:
         """Every delivery of a job."""
@@ -190,7 +199,7 @@ class Jobs:
 
     def wake_deliveries(self, job: int, now: float) -> None:
         """The results are there."""
-        self._connection.execute("UPDATE deliveries SET due = ? WHERE job = ? AND state = 'pending'", (now, job))
+        self._connection.execute(f"UPDATE deliveries SET {WAKE} WHERE job = :job AND state = 'pending'", {"job": job, "at": now})
 
     def give_up(self, job: int, now: float, why: str, to: DeliveryState = DeliveryState.FAILED) -> None:
         """The job has ended without results: so have its deliveries, and its drops are put away."""
@@ -215,6 +224,13 @@ class Jobs:
     def unstage(self, result: int) -> None:
         """The file under our own name has got its place."""
         self._connection.execute("UPDATE results SET staged = NULL WHERE id = ?", (result,))
+
+    def unstage_unwanted(self) -> None:
+        """What waits for a delivery that was called off waits no more: where it is wanted again, it is fetched again."""
+        self._connection.execute(
+            "UPDATE results SET staged = NULL WHERE staged IS NOT NULL"
+            " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job = results.job AND state = 'pending')"
+        )
 
     def fetching(self) -> set[int]:
         """The jobs whose results are still to be fetched: what has come of them is gone on with."""

@@ -115,7 +115,8 @@ CREATE TABLE troubles (name TEXT PRIMARY KEY, at REAL NOT NULL, text TEXT NOT NU
 CREATE TABLE folders (place TEXT NOT NULL, path BLOB NOT NULL, canonical TEXT, words TEXT, problem TEXT, PRIMARY KEY (place, path));
 """
 
-# Steering and money: what a person's commands leave, what is set aside for a job, what the service said of the account.
+# Steering and money: what a person's commands leave, what is set aside for a job, what the service said of the account. And several
+# nodes: what each of them says of itself.
 _SECOND = """
 ALTER TABLE drops ADD COLUMN after TEXT NOT NULL DEFAULT '';
 ALTER TABLE drops ADD COLUMN outlet BLOB;
@@ -130,6 +131,9 @@ DROP INDEX drops_one_a_path;
 CREATE UNIQUE INDEX drops_one_a_path ON drops (account, place, path)
     WHERE detached = 0 AND outlet IS NULL AND origin IS NULL
     AND state IN ('waiting', 'settled', 'fingerprinted', 'delivering', 'archiving');
+CREATE INDEX drops_turn ON drops (account, state, priority DESC, due) WHERE due IS NOT NULL;
+CREATE INDEX contents_turn ON contents (account, state, priority DESC, due) WHERE due IS NOT NULL;
+CREATE INDEX jobs_turn ON jobs (account, state, priority DESC, due) WHERE due IS NOT NULL;
 CREATE INDEX drops_by_command ON drops (account, id) WHERE outlet IS NOT NULL;
 ALTER TABLE jobs ADD COLUMN estimate REAL;
 ALTER TABLE jobs ADD COLUMN reserved REAL;
@@ -142,7 +146,6 @@ ALTER TABLE jobs ADD COLUMN held_by TEXT NOT NULL DEFAULT '';
 CREATE INDEX drops_order ON drops (account, place, canonical, created_at);
 CREATE INDEX jobs_price ON jobs (account, canonical, estimate);
 CREATE INDEX jobs_held_by ON jobs (account, held_by) WHERE held_by <> '';
-CREATE INDEX drops_open ON drops (account, state) WHERE state IN ('waiting', 'settled', 'fingerprinted', 'delivering', 'archiving');
 CREATE INDEX drops_held ON drops (account, held) WHERE held <> '';
 CREATE INDEX jobs_held ON jobs (account, state) WHERE state = 'held';
 CREATE INDEX jobs_reserved ON jobs (account, reserved_at) WHERE reserved IS NOT NULL;
@@ -163,6 +166,19 @@ CREATE INDEX commands_waiting ON commands (account, id) WHERE done_at IS NULL;
 CREATE TABLE facts (
     account INTEGER NOT NULL REFERENCES accounts, name TEXT NOT NULL, value TEXT NOT NULL, at REAL NOT NULL,
     PRIMARY KEY (account, name));
+
+ALTER TABLE service RENAME TO service_of_one;
+CREATE TABLE service (
+    node TEXT PRIMARY KEY, pid INTEGER NOT NULL, boot TEXT NOT NULL, started_at REAL NOT NULL, config TEXT NOT NULL,
+    ready INTEGER NOT NULL);
+INSERT INTO service SELECT node, pid, boot, started_at, config, ready FROM service_of_one;
+DROP TABLE service_of_one;
+ALTER TABLE progress ADD COLUMN node TEXT NOT NULL DEFAULT '';
+DROP TABLE troubles;
+CREATE TABLE troubles (name TEXT NOT NULL, at REAL NOT NULL, text TEXT NOT NULL, node TEXT NOT NULL, PRIMARY KEY (name, node));
+CREATE TABLE private_names (
+    account INTEGER NOT NULL REFERENCES accounts, path BLOB NOT NULL, drop_id INTEGER NOT NULL, owner TEXT NOT NULL,
+    PRIMARY KEY (account, path));
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)

@@ -34,6 +34,8 @@ _BILLED = (
     " WHERE deliveries.job = jobs.id ORDER BY deliveries.id LIMIT 1) AS path FROM jobs WHERE jobs.account = ?"
 )
 _SHOWN_AT_REST = ("done", "failed", "cancelled")
+SERVING = "FROM service WHERE pid > 0 ORDER BY started_at DESC LIMIT 1"
+"""The start of the service that `status` tells of: where several nodes serve the state, the latest."""
 _DONE_WITH = ("archived", "kept", "deleted", "failed", "gone", "ignored")
 
 
@@ -59,7 +61,7 @@ class View:
     def status(self) -> Row:
         """Who serves the state, brakes, troubles, counts, folders, and the work in hand with its progress."""
         rows = [*self._waiting(), *self._jobs()]
-        service = self._one("SELECT pid, node, boot, started_at, config, ready FROM service WHERE pid > 0")
+        service = self._one(f"SELECT pid, node, boot, started_at, config, ready {SERVING}")
         return {
             "service": service,
             "brakes": self._all("SELECT name, scope, since, why, hint, until, probing FROM brakes WHERE account = ? AND state = 'on'"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core import lifecycle
@@ -12,7 +14,7 @@ from qavix_watch.store.rows import bare, read
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from enum import StrEnum
 
 
@@ -33,6 +35,12 @@ KINDS: Mapping[str, Kind] = {
     "duty": Kind("duties", Duty),
 }
 
+_NEXT_DUE = "SELECT min(due) FROM ({})".format(
+    " UNION ALL ".join(f"SELECT min(due) AS due FROM {kind.table} WHERE account = :account AND due > :now" for kind in KINDS.values())
+)
+_WOKEN = "due = CASE WHEN due < lease_until THEN coalesce(min(due, ?), due) ELSE ? END"
+"""While an item is claimed its due time is the end of its lease; one that is earlier says that somebody woke it meanwhile."""
+
 _LEASED = ("due", "lease_until")
 _TIMES: Mapping[str, tuple[str, ...]] = {
     "drops": (*_LEASED, "created_at", "changed_at", "not_before", "partner_since"),
@@ -45,13 +53,24 @@ _TIMES: Mapping[str, tuple[str, ...]] = {
 }
 """The times that something is reckoned by; what only tells of the past stays as it was written."""
 
+WAKE = "due = min(:at, coalesce(lease_until - 0.001, :at))"
+WAKES = "(due IS NULL OR due > :at OR due = lease_until)"
+"""While an item is claimed its due time is the end of its lease. A wake is one that is earlier, however late the lease ends by now or
+the clock of who wakes it goes: else it would be lost with the outcome.
+"""
+
 
 class Work:
-    """Verbs over everything that is worked on."""
+    """Verbs over everything that is worked on.
 
-    def __init__(self, connection: sqlite3.Connection, account: int) -> None:
+    What is due is asked for by the clock of who asks; leases end by `clock`, the database's own, so that no host whose clock is ahead
+    of another's takes from its hands what it still works on.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, account: int, clock: Callable[[], float] = time.time) -> None:
         self._connection = connection
         self._account = account
+        self._clock = clock
 
     def take(
         self,
@@ -69,21 +88,38 @@ class Work:
 
         `but`: ids that this process still has in hand. `where`: a further condition, of our own making.
         """
-        kind = KINDS[item]
+        kind, present = KINDS[item], self._clock()
         chosen = self._connection.execute(
-            f"SELECT id FROM {kind.table} WHERE account = ? AND state IN ({_marks(states)}) AND due <= ?"
+            # "+" has the rows read in their turn, so that the first few are found however many are due.
+            f"SELECT id FROM {kind.table} WHERE account = ? AND state IN ({_marks(states)}) AND +due <= ?"
             f" AND (owner IS NULL OR lease_until <= ?) {where} ORDER BY {kind.order} LIMIT ?",
-            (self._account, *map(bare, states), now, now, limit + len(but)),
+            (self._account, *map(bare, states), now, present, limit + len(but)),
         ).fetchall()
         ids = [row[0] for row in chosen if row[0] not in but][:limit]
-        return [self._claim(item, kind, number, owner, now + lease_seconds) for number in ids]
+        return [self._claim(item, kind, number, owner, present + lease_seconds) for number in ids]
 
     def _claim(self, item: str, kind: Kind, number: int, owner: str, until: float) -> Claim:
-        self._connection.execute(
-            f"UPDATE {kind.table} SET owner = ?, lease_until = ?, due = ?, fence = fence + 1, claims = claims + 1 WHERE id = ?",
+        (row,) = self._connection.execute(
+            f"UPDATE {kind.table} SET owner = ?, lease_until = ?, due = ?, fence = fence + 1, claims = claims + 1 WHERE id = ? RETURNING *",
             (owner, until, until, number),
         )
-        return Claim(item, self.get(item, number), owner)
+        return Claim(item, read(kind.record, row), owner)
+
+    def due(self, steps: Sequence[tuple[str, StrEnum]], now: float) -> set[tuple[str, StrEnum]]:
+        """Which of these steps, each a kind of item and a state, have anything due: one look for all of them."""
+        if not steps:
+            return set()
+        row = self._connection.execute(_any_due(tuple(steps)), {"account": self._account, "now": now}).fetchone()
+        return {step for step, found in zip(steps, row, strict=True) if found}
+
+    def waits(self, item: str, states: Collection[StrEnum], where: str) -> bool:
+        """Whether any item in one of `states` is to be done, now or later. `where`: as for `take`."""
+        table = KINDS[item].table
+        found = self._connection.execute(
+            f"SELECT 1 FROM {table} WHERE account = ? AND state IN ({_marks(states)}) AND due IS NOT NULL {where} LIMIT 1",
+            (self._account, *map(bare, states)),
+        )
+        return found.fetchone() is not None
 
     def get(self, item: str, number: int) -> Any:
         """The record with this id. KeyError where there is none."""
@@ -93,8 +129,14 @@ class Work:
             raise KeyError((item, number))
         return read(kind.record, row)
 
-    def renew(self, claims: Iterable[Claim], until: float) -> list[Claim]:
-        """Keep these claims until `until`; gives those that were lost."""
+    def is_held(self, item: str, number: int) -> bool:
+        """Whether somebody has this item in hand, as far as its lease tells."""
+        row = self._connection.execute(f"SELECT lease_until FROM {KINDS[item].table} WHERE id = ?", (number,)).fetchone()
+        return row is not None and row[0] is not None and row[0] > self._clock()
+
+    def renew(self, claims: Iterable[Claim], lease_seconds: float) -> list[Claim]:
+        """Keep these claims for so long from now; gives those that were lost."""
+        until = self._clock() + lease_seconds
         return [claim for claim in claims if not self._renewed(claim, until)]
 
     def _renewed(self, claim: Claim, until: float) -> bool:
@@ -107,29 +149,21 @@ class Work:
 
     def keep(self, claim: Claim, fields: Mapping[str, Any]) -> None:
         """Save `fields` on the way, without ending the claim. Fenced where it is no longer ours."""
-        self._guarded(claim, fields)
+        self._guarded(claim, _sets(fields), fields.values())
 
     def settle(self, claim: Claim, to: StrEnum, at: float, why: str, fields: Mapping[str, Any], *, due: float | None) -> None:
         """Record the outcome of a claim and end it. Fenced where it is no longer ours; one row of history where the state changed."""
         before = claim.row.state
         _lawful(claim.item, claim.id, before, to)
-        ended = {"state": to, "due": self._due(claim, due), "owner": None, "lease_until": None, "claims": 0}
-        self._guarded(claim, {**ended, **fields})
+        ended = {"state": to, "owner": None, "lease_until": None, "claims": 0, **fields}
+        self._guarded(claim, f"{_WOKEN}, {_sets(ended)}", (due, due, *ended.values()))
         if to != before:
             self.note(at, claim.item, claim.id, before, to, why)
 
-    def _due(self, claim: Claim, due: float | None) -> float | None:
-        """While an item is claimed its due time is the end of its lease; one that is earlier says that somebody woke it meanwhile."""
-        row = self._connection.execute(f"SELECT due, lease_until FROM {KINDS[claim.item].table} WHERE id = ?", (claim.id,)).fetchone()
-        if row["due"] is None or row["lease_until"] is None or row["due"] >= row["lease_until"]:
-            return due
-        woken = float(row["due"])
-        return woken if due is None else min(woken, due)
-
-    def _guarded(self, claim: Claim, fields: Mapping[str, Any]) -> None:
+    def _guarded(self, claim: Claim, sets: str, values: Iterable[Any]) -> None:
         changed = self._connection.execute(
-            f"UPDATE {KINDS[claim.item].table} SET {_sets(fields)} WHERE id = ? AND owner = ? AND fence = ? AND state = ?",
-            (*map(bare, fields.values()), claim.id, claim.owner, claim.row.fence, bare(claim.row.state)),
+            f"UPDATE {KINDS[claim.item].table} SET {sets} WHERE id = ? AND owner = ? AND fence = ? AND state = ?",
+            (*map(bare, values), claim.id, claim.owner, claim.row.fence, bare(claim.row.state)),
         ).rowcount
         if changed != 1:
             raise Fenced(f"{claim.item} {claim.id} is no longer ours")
@@ -164,26 +198,26 @@ class Work:
 
     def wake(self, item: str, number: int, at: float) -> None:
         """Have an item looked at, at `at` or earlier; one that is being worked on is looked at again after that."""
-        self._connection.execute(
-            f"UPDATE {KINDS[item].table} SET due = ? WHERE id = ? AND (due IS NULL OR due > ?)", (at, number, at)
-        )
+        self._connection.execute(f"UPDATE {KINDS[item].table} SET {WAKE} WHERE id = :id AND {WAKES}", {"id": number, "at": at})
 
     def next_due(self, now: float) -> float | None:
         """When the next item is due; of one that is claimed, when its lease ends."""
-        found = [
-            self._connection.execute(f"SELECT min(due) FROM {kind.table} WHERE account = ? AND due > ?", (self._account, now)).fetchone()[0]
-            for kind in KINDS.values()
-        ]
-        return min((due for due in found if due is not None), default=None)
+        found = self._connection.execute(_NEXT_DUE, {"account": self._account, "now": now}).fetchone()[0]
+        return None if found is None else float(found)
 
-    def rescue(self, now: float, longest: float) -> int:
-        """At a start: end every lease of this node's dead predecessors, whose work is due at once, and clamp due times that a wrong
-        clock made. Gives the leases.
+    def rescue(self, node: str, now: float, longest: float) -> int:
+        """At a start of this node: end the leases of the dead, whose work is due at once, and clamp due times that a wrong clock made.
+        Gives the leases.
+
+        The dead are this node's earlier starts and whoever serves the state no more; what another node that serves it has in hand
+        stays its own.
         """
         freed = 0
         for kind in KINDS.values():
             freed += self._connection.execute(
-                f"UPDATE {kind.table} SET owner = NULL, lease_until = NULL, due = min(due, ?) WHERE owner IS NOT NULL", (now,)
+                f"UPDATE {kind.table} SET owner = NULL, lease_until = NULL, due = min(due, :now) WHERE owner IS NOT NULL AND NOT EXISTS"
+                " (SELECT 1 FROM service WHERE pid > 0 AND node <> :node AND substr(owner, 1, length(node) + 1) = node || ':')",
+                {"now": now, "node": node},
             ).rowcount
             self.clamp(kind.table, now, longest)
         return freed
@@ -195,13 +229,19 @@ class Work:
             self._connection.execute(f"UPDATE {table} SET {moved}", {"seconds": seconds})
 
     def clamp(self, table: str, now: float, longest: float) -> None:
-        """No due time lies further off than the longest back-off."""
-        self._connection.execute(f"UPDATE {table} SET due = ? WHERE due > ?", (now + longest, now + longest))
+        """No due time of what nobody has in hand lies further off than the longest back-off."""
+        self._connection.execute(f"UPDATE {table} SET due = ? WHERE due > ? AND owner IS NULL", (now + longest, now + longest))
 
 
 def _lawful(item: str, number: int, before: StrEnum, to: StrEnum) -> None:
     if not lifecycle.may_follow(before, to):
         raise StoreError(f"{item} {number} cannot go from {before} to {to}")
+
+
+@cache
+def _any_due(steps: tuple[tuple[str, StrEnum], ...]) -> str:
+    asked = "EXISTS (SELECT 1 FROM {} WHERE account = :account AND state = '{}' AND due <= :now)"
+    return "SELECT " + ", ".join(asked.format(KINDS[item].table, state) for item, state in steps)
 
 
 def _marks(values: Collection[object]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from qavix_watch.worker.lanes import as_of
 from qavix_watch.worker.piece import Piece
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class Claiming:
         self.brakes = tx.brakes.on()
         self.tried = {key(brake) for piece in self.in_hand for brake in piece.probes}
         window = set() if self.worker.window_open() else {"window"}
-        begun = [piece for lane in self.lanes if not lane.stopped_by & window for piece in self._of_lane(tx, lane)]
+        lanes = [lane for lane in self.lanes if not lane.stopped_by & window]
+        due = tx.work.due(list(dict.fromkeys(step for lane in lanes for step in lane.steps)), self.now)
+        begun = [piece for lane in lanes if not due.isdisjoint(lane.steps) for piece in self._of_lane(tx, lane)]
         return begun, tx.work.next_due(self.now), self.brakes
 
     def _of_lane(self, tx: Tx, lane: Lane) -> list[Piece]:
@@ -83,7 +86,7 @@ class Claiming:
         claims = tx.work.take(
             lane.item, lane.states, owner=worker.owner, now=self.now, lease_seconds=worker.lease_seconds, limit=limit,
             but={piece.id for piece in self.in_hand if piece.claim.item == lane.item},
-            where=choice.where.replace(":now", f"{self.now:.3f}"),
+            where=as_of(choice.where, self.now),
         )
         return [Piece(lane, claim, worker, probing=bool(choice.tried), probes=choice.tried) for claim in claims]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.lifecycle import ContentState, DeliveryState, DropState, DutyState, JobState
@@ -21,6 +21,7 @@ from qavix_watch.stages.order import order
 from qavix_watch.stages.settle import settle
 from qavix_watch.stages.steer import steer
 from qavix_watch.stages.submit import LINK_MARGIN_SECONDS, submit
+from qavix_watch.stages.sweep import clear
 from qavix_watch.stages.upload import prepare, upload
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
 
-DUTIES = ("account", "doubts", "follow", "money", "steer")
+DUTIES = ("account", "doubts", "follow", "money", "steer", "sweep")
 ARCHIVING = ("archive", "put into failed")
 NEVER_GIVEN_UP = frozenset({"deliver", *ARCHIVING, *DUTIES})
 
@@ -59,6 +60,7 @@ class Lane:
 
     `needs`: the operations of the API that it cannot do without, each with the condition of the rows that it is needed for; while the
     brake `api` is on for one of them, those rows wait and the others do not. `disk` is the filesystem that it writes to.
+    `steps`: the kind of item, with each of the states.
     """
 
     name: str
@@ -71,6 +73,10 @@ class Lane:
     disk: str = "state"
     needs: tuple[tuple[str, str], ...] = ()
     only_by_command: str = ""
+    steps: tuple[tuple[str, StrEnum], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple((self.item, state) for state in self.states))
 
     @property
     def rootless(self) -> str:
@@ -90,6 +96,11 @@ class Lane:
         if isinstance(outcome, Later):
             return self.stage in _ROUNDS
         return isinstance(outcome, Done) and outcome.to not in {*self.states, JobState.UPLOADING}
+
+
+def as_of(where: str, now: float) -> str:
+    """A condition on rows, as it is at `now`."""
+    return where.replace(":now", f"{now:.3f}")
 
 
 ALWAYS = "1"
@@ -136,6 +147,7 @@ def lanes(uploads: int = 2) -> tuple[Lane, ...]:
         Lane("follow", "duty", due, follow, 1, _API, "AND name = 'follow'", needs=(("list_tasks", ALWAYS),)),
         Lane("look", "job", (JobState.PROCESSING,), look, 4, _API, needs=(("get_task", ALWAYS),)),
         Lane("doubts", "duty", due, doubts, 1, frozenset({"disk:state"}), "AND name = 'doubts'"),
+        Lane("sweep", "duty", due, clear, 1, frozenset({"root", "disk:state"}), "AND name = 'sweep'", only_by_command="AND 0"),
         Lane("fetch", "job", (JobState.FETCHING,), fetch, 3, _FILES | {"offline", "disk:results"}, disk="results"),
         Lane(
             "deliver", "delivery", (DeliveryState.PENDING,), deliver, 3, _FILES | {"disk:results"}, _ONE_A_JOB, disk="results",

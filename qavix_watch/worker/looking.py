@@ -12,6 +12,7 @@ from qavix_watch.stages.answers import about_the_path
 from qavix_watch.stages.follow import knows_any
 from qavix_watch.stages.money import still_over
 from qavix_watch.worker.claiming import key
+from qavix_watch.worker.lanes import as_of
 from qavix_watch.worker.meaning import is_about_the_key
 from qavix_watch.worker.recording import News
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from qavix_watch.worker.claiming import Key
     from qavix_watch.worker.loop import Worker
 
-BETWEEN_SECONDS = {"credits": 30.0, "budget": 30.0, "account": 60.0}
+BETWEEN_SECONDS = {"credits": 30.0, "budget": 30.0, "account": 60.0, "api": 60.0}
 """How often a brake is looked at before its pause is over."""
 LONGEST_SECONDS = {"offline": 60.0, "disk": 30.0}
 LONGEST_OTHER_SECONDS = 300.0
@@ -36,13 +37,15 @@ STATE_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a look found: `why` it must stay on (None: it lets go), or that one piece of its work may make an `attempt`."""
+    """What a look found: `why` it must stay on (None: it lets go, as `news` says), or that one piece of its work may make an `attempt`."""
 
     why: str | None = None
     attempt: bool = False
+    news: str = "it works again"
 
 
 GONE = Seen()
+NEEDLESS = Seen(news="nothing needs it any more")
 
 
 @dataclass(slots=True)
@@ -89,7 +92,7 @@ class Looking:
         if seen.why is None and not seen.attempt:
             if brake.name == "account":
                 tx.jobs.follow_again(now)
-            return [News("brake off", *key(brake), "it works again")] if tx.brakes.let_go(*key(brake), now, "it works again") else []
+            return [News("brake off", *key(brake), seen.news)] if tx.brakes.let_go(*key(brake), now, seen.news) else []
         if current.until <= now and not current.probing:
             self._still_on(tx, current, seen, now)
         return []
@@ -156,16 +159,25 @@ class Looking:
         return GONE if known else Seen(brake.why)
 
     async def _api(self, brake: BrakeRow) -> Seen:
-        """What costs nothing and asks for nothing in particular is asked; anything else is tried by one piece of work."""
+        """What costs nothing and asks for nothing in particular is asked; anything else is tried by one piece of work, if there is any.
+
+        Where none is left, the next will show how it is: nobody shall read of a brake for ever that stops nothing.
+        """
         api = self.ports.api
         asked: dict[str, Callable[[], Awaitable[object]]] = {"pricing": api.pricing, "list_voices": api.list_voices}
         if brake.scope not in asked:
-            return Seen(attempt=True)
+            stops = await self.ports.store.transaction("what it stops", lambda tx: self._stops_anything(tx, brake))
+            return Seen(attempt=True) if stops else NEEDLESS
         try:
             await asked[brake.scope]()
         except QavixWatchError as error:
             return Seen(str(error))
         return GONE
+
+    def _stops_anything(self, tx: Tx, brake: BrakeRow) -> bool:
+        now = self.ports.clock.now()
+        needing = [(lane, rows) for lane in self.worker.lanes if (rows := lane.needing(brake)) is not None]
+        return any(tx.work.waits(lane.item, lane.states, as_of(f"{lane.where} AND ({rows})", now)) for lane, rows in needing)
 
 
 def _seen(error: QavixWatchError | None) -> Seen:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from qavix_watch.core.lifecycle import DropState
 from qavix_watch.core.outcomes import Brake, Done, Hold, Later, Outcome, Retry
 from qavix_watch.errors import Fenced, FileError, NoSpace, QavixWatchError, StoreError, Unreachable
+from qavix_watch.stages.sweep import left_by
 from qavix_watch.worker import progress
 from qavix_watch.worker.claiming import Claiming
 from qavix_watch.worker.lanes import ARCHIVING, DUTIES
@@ -71,6 +72,7 @@ class Worker:
     _looking: Looking = field(init=False)
     _look: asyncio.Task[None] | None = None
     _failures: int = 0
+    _fenced: list[Piece] = field(default_factory=list)
     _told: bool = False
     moved_at: float = 0.0
 
@@ -87,10 +89,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop` is called, then let what is in hand come to an end."""
-        off, on = await self.ports.store.transaction("duties", self._begin_duties)
-        self._tell_brakes(off)
-        for brake in on:
-            self.log("warning", "brake still on", brake=brake.name, scope=brake.scope, why=brake.why, hint=brake.hint)
+        await self._begin()
         ticking = asyncio.create_task(self._tick())
         try:
             await self._steer_first()
@@ -105,6 +104,20 @@ class Worker:
             for task in (ticking, *self._tasks, *([] if self._look is None else [self._look])):
                 task.cancel()
 
+    async def _begin(self) -> None:
+        """Begin the duties, as soon as the state takes it, and tell of the brakes: who starts a service reads its log from here."""
+        while not self.stopping:
+            try:
+                off, on = await self.ports.store.transaction("duties", self._begin_duties)
+            except (StoreError, NoSpace) as error:
+                self.log("error", "the state could not be written", why=str(error), hint=error.hint)
+                await asyncio.sleep(1.0)
+                continue
+            self._tell_brakes(off)
+            for brake in on:
+                self.log("warning", "brake still on", brake=brake.name, scope=brake.scope, why=brake.why, hint=brake.hint)
+            return
+
     async def _steer_first(self) -> None:
         """What was said while no service ran holds from the first moment: after a `pause` nothing is begun."""
         await self._dispatched([lane for lane in self.lanes if lane.name == "steer"])
@@ -114,7 +127,7 @@ class Worker:
     def _begin_duties(self, tx: Tx) -> tuple[list[News], list[BrakeRow]]:
         """What recurs is due at a start, whenever it was done last: tasks may have ended and keys have changed meanwhile.
 
-        Gives the brakes that let go, and those that an earlier process left on: who starts a service reads its log from here.
+        Gives the brakes that let go, and those that an earlier process left on.
         """
         for name in DUTIES:
             tx.house.duty(name, self.now())
@@ -158,7 +171,15 @@ class Worker:
         """Claim what is due and free to go; gives seconds until something else is due."""
         now = self.now()
         claiming = Claiming(self, lanes, list(self._pieces.values()), now)
-        begun, due, brakes = await self.ports.store.transaction("claim", claiming.claim)
+        fenced = list(self._fenced)
+
+        def claim(tx: Tx) -> tuple[list[Piece], float | None, list[BrakeRow]]:
+            for piece in fenced:
+                left_by(tx, piece.claim, now)
+            return claiming.claim(tx)
+
+        begun, due, brakes = await self.ports.store.transaction("claim", claim)
+        del self._fenced[: len(fenced)]
         for piece in begun:
             self._start(piece)
         if looked_at := self._looking.due(brakes, now):
@@ -205,6 +226,7 @@ class Worker:
             if outcome is not None:
                 await self._record(piece, outcome)
         except Fenced as error:
+            self._fenced.append(piece)
             self.log("debug", "work was taken over", stage=piece.lane.name, why=str(error), **{piece.claim.item: piece.id})
         except (StoreError, NoSpace) as error:
             self.log("error", "the state could not be written", why=str(error), hint=error.hint)
@@ -293,8 +315,8 @@ class Worker:
         acts = progress.rows(pieces, now)
         if not (acts or self._told or (renew and pieces)):
             return
-        until = now + self.lease_seconds
-        for claim in await self.ports.store.transaction("progress", lambda tx: progress.say(tx, pieces if renew else [], acts, until)):
+        kept = pieces if renew else []
+        for claim in await self.ports.store.transaction("progress", lambda tx: progress.say(tx, kept, acts, self.lease_seconds)):
             piece = self._pieces.get((claim.item, claim.id))
             if piece is not None:
                 piece.lost = True

@@ -24,7 +24,7 @@ def _row(piece: Piece, gauge: Any, now: float) -> Row:
     return (piece.claim.item, piece.id, gauge.act, gauge.done, gauge.total, (gauge.done - gauge.began_with) / seconds, now)
 
 
-def say(tx: Tx, pieces: Collection[Piece], acts: list[Row], until: float) -> list[Claim]:
-    """Record it, and keep these claims until `until`; gives those that were lost."""
+def say(tx: Tx, pieces: Collection[Piece], acts: list[Row], lease_seconds: float) -> list[Claim]:
+    """Record it, and keep these claims for so long from now; gives those that were lost."""
     tx.house.progress(acts)
-    return tx.work.renew([piece.claim for piece in pieces], until)
+    return tx.work.renew([piece.claim for piece in pieces], lease_seconds)

@@ -22,8 +22,11 @@ LEAST_SECONDS = {"credits": 60.0, "account": 30.0}
 """The first pause of a brake at the least."""
 REST_SECONDS = 10.0
 """How long nothing tries under a brake after a try that told nothing of it."""
-PROVEN = frozenset({"auth", "rate", "offline", "credits", "disk:results", "disk:archive", "disk:failed", "disk:state"})
-"""The brakes that a step which succeeded shows to be needless."""
+PROVEN = {
+    **{name: (name, "") for name in ("auth", "rate", "offline", "credits")},
+    **{f"disk:{where}": ("disk", where) for where in ("results", "archive", "failed", "state")},
+}
+"""The brakes that a step which succeeded shows to be needless: name and scope of each, by what lanes call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,9 @@ def write(tx: Tx, piece: Piece, outcome: Outcome, now: float, jitter: float, rul
         case Brake():
             news += _pull(tx, piece, outcome, now)
     if piece.lane.worked(outcome):
-        for operation in _operations(piece):
-            tx.brakes.succeeded("api", operation)
+        operations = _operations(piece)
+        tx.brakes.succeeded(*(("api", operation) for operation in operations))
+        for operation in operations:
             cleared(tx, operation, now)
     return outcome, [*news, *_tried(tx, piece, outcome, now)]
 
@@ -68,8 +72,7 @@ def _write_done(tx: Tx, piece: Piece, outcome: Done, now: float) -> None:
     tx.work.settle(piece.claim, outcome.to, now, outcome.why, fields, due=None if outcome.due is None else now + outcome.due)
     if outcome.also is not None:
         outcome.also(tx)
-    for name in piece.lane.stopped_by & PROVEN:
-        tx.brakes.succeeded(*name.split(":") if ":" in name else (name, ""))
+    tx.brakes.succeeded(*(brake for name, brake in PROVEN.items() if name in piece.lane.stopped_by))
 
 
 def _operations(piece: Piece) -> list[str]:
@@ -101,7 +104,7 @@ def _tried(tx: Tx, piece: Piece, outcome: Outcome, now: float) -> list[News]:
     off = []
     for brake in piece.probes:
         if piece.lane.worked(outcome):
-            tx.brakes.succeeded(brake.name, brake.scope)
+            tx.brakes.succeeded((brake.name, brake.scope))
             if tx.brakes.let_go(brake.name, brake.scope, now, "it works again"):
                 off.append(News("brake off", brake.name, brake.scope, "it works again"))
         elif isinstance(outcome, Retry) or (isinstance(outcome, Brake) and (outcome.name, outcome.scope) != (brake.name, brake.scope)):

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qavix_watch.cli.init import prepare
-from qavix_watch.config import load
 from qavix_watch.sandbox import SandboxOptions, running
 from tests.support.media import make_video
 from tests.support.service import Home
@@ -45,7 +43,7 @@ def home(tmp_path: Path, box: Running) -> Iterator[Callable[..., Home]]:
     def make(*, start: bool = True, base: Path | None = None, **settings: dict[str, Any]) -> Home:
         one = Home(base or tmp_path / f"home{len(made)}", box.base_url, settings)
         made.append(one)
-        prepare(load(str(one.config), {}), lambda _: None)
+        one.prepare()
         if start:
             one.start()
         return one

@@ -52,6 +52,7 @@ READING: dict[str, Act] = {
     "copy from": lambda disk, path: disk.copy(path, os.path.dirname(path) + b"/.copy", Count()),
     "rename from": lambda disk, path: disk.rename_new(path, os.path.dirname(path) + b"/new"),
     "listdir": lambda disk, path: disk.listdir(path),
+    "make_durable": lambda disk, path: disk.make_durable(path),
 }
 WRITING: dict[str, Act] = {
     "append": grow,
@@ -218,13 +219,15 @@ def test_every_number_that_the_kernel_knows_has_an_error_of_ours(code: int) -> N
 
 
 FAILING = """
-import sys
+import os, sys
 from qavix_watch.fs.disk import Disk
 disk, root = Disk(), sys.argv[2].encode()
 acts = {
     "write": lambda: disk.write(root + b"/f", b"x", root + b"/.f"),
     "append": lambda: disk.append(root + b"/f").sync(),
     "make_folder": lambda: disk.make_folder(root + b"/d"),
+    "have_folder": lambda: (os.mkdir(root + b"/d"), disk.make_folder(root + b"/d", below=root)),
+    "make_durable": lambda: (open(root + b"/f", "w").close(), disk.make_durable(root + b"/f")),
     "scan": lambda: print("unread" if list(disk.scan(root, lambda *_: False, lambda path: print(path))) == [] else "read"),
     "listdir": lambda: disk.listdir(root),
     "rename": lambda: (open(root + b"/source", "w").close(), disk.rename_new(root + b"/source", root + b"/f")),
@@ -243,6 +246,8 @@ except Exception as error:
         ("append", "fsync", "EDQUOT", "NoSpace There is no room"),
         ("make_folder", "fsync", "EIO", "FileUnreadable Could not make durable what lies in"),
         ("make_folder", "fsync", "EINVAL", ""),
+        ("have_folder", "fsync", "EIO", "FileUnreadable Could not make durable what lies in"),
+        ("make_durable", "fsync", "EIO", "FileUnreadable Could not make durable"),
         ("rename", "renameat2", "ESTALE", "FileUnreadable Could not make"),
         ("rename", "renameat2", "ENOSYS", ""),
         ("listdir", "getdents64", "EIO", "FileUnreadable Could not read"),

@@ -12,6 +12,7 @@ import pytest
 from qavix_watch.core.outcomes import Brake, Done, Later
 from qavix_watch.errors import NameRefused
 from qavix_watch.fs.disk import Disk
+from qavix_watch.stages.whys import remove_why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +92,7 @@ def refused(world: World) -> Path:
 
 def again(world: World) -> Outcome:
     """A new process takes over what a dead one had in hand."""
-    world.act(lambda tx: tx.work.rescue(world.clock.now(), 3600.0))
+    world.act(lambda tx: tx.work.rescue("node", world.clock.now(), 3600.0))
     return world.step("archive")
 
 
@@ -101,6 +102,12 @@ def killed(world: World) -> None:
     assert piece is not None
     with pytest.raises(Killed):
         world.run(piece.lane.stage(world.ports, world.rules, piece))
+
+
+def sweep(world: World) -> None:
+    """The duty, as the next start finds it due."""
+    world.act(lambda tx: (tx.house.duty("sweep", 0.0), tx.house.hurry("sweep", 0.0)))
+    world.step("sweep")
 
 
 def litter(world: World) -> list[str]:
@@ -386,6 +393,7 @@ def test_a_kill_during_a_copy_leaves_one_whole_original_and_no_litter(
         getattr(disks, when)[act] = die
         killed(world)
         again(world)
+        sweep(world)
         assert (world.root / "archive" / ORDER / "clip.mp4").read_bytes() == data
         assert (world.state(), litter(world), world.files("archive")) == ("archived", [], [f"{ORDER}/clip.mp4"])
 
@@ -455,11 +463,43 @@ def test_a_failed_original_lies_beside_the_reason(world: World, refused: Path) -
     assert world.state() == "failed"
 
 
+def test_a_reason_is_not_written_over_a_text_of_a_person_and_goes_without_it(world: World, refused: Path) -> None:
+    theirs = world.root / "failed" / ORDER / "clip.mp4.why.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("ask Ann why")
+    world.step("archive")
+    assert world.files("failed") == [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4 (2).why.txt", f"{ORDER}/clip.mp4.why.txt"]
+    remove_why(world.ports, bytes(theirs.parent / "clip.mp4"))
+    assert world.files("failed") == [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"]
+    assert theirs.read_text() == "ask Ann why"
+
+
+def test_a_reason_that_was_being_written_at_a_kill_is_swept_though_its_original_is_gone(world: World, refused: Path, disks: Disks) -> None:
+    disks.after["rename_new"] = lambda: disks.after.update(rename_new=lambda: disks.before.update(rename_new=die))
+    killed(world)
+    assert litter(world) != []
+    (world.root / "failed" / ORDER / "clip.mp4").unlink()
+    again(world)
+    sweep(world)
+    assert (world.state(), litter(world)) == ("failed", [])
+    assert world.rows("SELECT path FROM private_names") == []
+
+
 def test_a_kill_before_the_reason_was_written_costs_nothing(world: World, refused: Path, disks: Disks) -> None:
     disks.after["rename_new"] = lambda: disks.after.update(rename_new=die)
     killed(world)
     again(world)
     assert world.files("failed") == [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"]
+    assert world.state() == "failed"
+
+
+def test_a_reason_does_not_outlive_an_original_that_was_dragged_out_while_no_service_ran(world: World, refused: Path, disks: Disks) -> None:
+    disks.after["rename_new"] = lambda: disks.after.update(rename_new=lambda: disks.after.update(rename_new=die))
+    killed(world)
+    assert world.files("failed") == [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"]
+    (world.root / "failed" / ORDER / "clip.mp4").rename(refused.with_name("again.mp4"))
+    again(world)
+    assert world.files("failed") == []
     assert world.state() == "failed"
 
 

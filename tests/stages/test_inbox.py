@@ -627,6 +627,23 @@ def test_a_file_that_changes_before_it_is_submitted_begins_again(world: World, r
     assert [row["state"] for row in world.rows("SELECT state FROM jobs ORDER BY id")] == ["cancelled", "done"]
 
 
+@pytest.mark.parametrize("how", ["emptied", "downloaded again"])
+def test_a_file_that_is_no_drop_any_more_before_it_is_submitted_is_taken_out(
+    world: World, read: Path, video: Callable[..., bytes], how: str
+) -> None:
+    """Or its job would look for it every second, for ever."""
+    world.steps("order")
+    read.write_bytes(b"" if how == "emptied" else video(50))
+    download = read.with_name(read.name + ".part")
+    download.write_bytes(b"more")
+    world.notice()
+    assert (states(world), world.state("jobs")) == (["gone"], "cancelled")
+    download.unlink()
+    read.write_bytes(video(60))
+    world.notice()
+    assert states(world) == ["gone", "waiting"]
+
+
 def test_a_file_that_is_replaced_after_it_was_submitted_is_a_drop_of_its_own(world: World, read: Path, video: Callable[..., bytes]) -> None:
     world.through("follow")
     read.write_bytes(video(50))

@@ -218,8 +218,7 @@ def test_a_note_that_was_taken_away_comes_back_while_it_is_needed(world: World, 
 
 
 def test_what_a_killed_process_left_goes(world: World) -> None:
-    for name in (".qavix-read-me", ".qavix-read-me.new"):
-        world.drop("dub en to es/part 2", name, b"half a no")
+    world.drop("dub en to es/part 2", ".qavix-read-me", b"half a no")
     world.look()
     assert os.listdir(world.inbox / "dub en to es" / "part 2") == []
 
@@ -269,6 +268,13 @@ def test_media_of_the_wrong_kind_is_named_and_litter_is_not(world: World, video:
     assert said is not None
     assert "film.mp4" in said
     assert not any(name in said for name in ("poster.jpg", "film.nfo", ".part"))
+
+
+def test_nothing_is_told_in_a_folder_that_is_never_looked_at(world: World, video: Callable[..., bytes]) -> None:
+    """The watcher names it all the same, when a NAS puts its thumbnails there."""
+    path = world.drop("clone voice/@eaDir", "clip.mp4", video())
+    world.run(world.intake.look({b"clone voice/@eaDir": True, b"clone voice": False}))
+    assert os.listdir(path.parent) == ["clip.mp4"]
 
 
 def test_a_document_where_text_is_spoken_is_named(world: World) -> None:

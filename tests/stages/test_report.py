@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from qavix_watch.fs.streams import FileSink
     from tests.support.world import World
 
 
@@ -172,7 +173,7 @@ def test_nothing_is_written_into_the_mount_point_of_a_root_that_is_away(world: W
 
 def test_a_root_that_may_not_be_written_is_told_of(world: World) -> None:
     class ReadOnly(Disk):
-        def write(self, path: bytes, data: bytes, temporary: bytes, like: bytes | None = None) -> None:
+        def append(self, path: bytes) -> FileSink:
             raise FileUnreadable("no right to write there")
 
     world.with_ports(files=ReadOnly())

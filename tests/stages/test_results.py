@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pytest
 from qavix_watch.core.identity import task_name
 from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Retry
 from qavix_watch.core.service import Download, Output, ResultHead, Task, TaskPage
-from qavix_watch.errors import NameRefused, NoMediaReader
+from qavix_watch.errors import Fenced, NameRefused, NoMediaReader
 from qavix_watch.fs.disk import Disk
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def killed(world: World, lane: str) -> None:
     assert piece is not None
     with pytest.raises(Killed):
         world.run(piece.lane.stage(world.ports, world.rules, piece))
-    world.act(lambda tx: tx.work.rescue(world.clock.now(), 3600.0))
+    world.act(lambda tx: tx.work.rescue("node", world.clock.now(), 3600.0))
 
 
 # Following
@@ -227,7 +228,7 @@ def test_what_an_earlier_try_brought_in_is_not_fetched_again(completed: World) -
     piece = completed.claim("fetch")
     assert piece is not None
     completed.outcome(piece)
-    completed.act(lambda tx: tx.work.rescue(completed.clock.now(), 3600.0))
+    completed.act(lambda tx: tx.work.rescue("node", completed.clock.now(), 3600.0))
     completed.with_ports(transfers=Transfers(lambda *_: pytest.fail("it is here")))
     completed.steps("fetch")
 
@@ -237,7 +238,7 @@ def test_a_staged_result_that_is_not_what_it_was_is_fetched_again(completed: Wor
     piece = completed.claim("fetch")
     assert piece is not None
     completed.outcome(piece)
-    completed.act(lambda tx: tx.work.rescue(completed.clock.now(), 3600.0))
+    completed.act(lambda tx: tx.work.rescue("node", completed.clock.now(), 3600.0))
     (staged,) = (completed.outbox / ".qavix-parts").iterdir()
     if how == "cut":
         staged.write_bytes(b"cut")
@@ -278,10 +279,49 @@ def test_of_two_downloads_of_one_result_one_goes_on_and_the_other_goes(completed
     killed(completed, "fetch")
     parts = completed.outbox / ".qavix-parts"
     for path in list(parts.iterdir()):
-        number, kind, _, ending = path.name.split(".")
-        path.with_name(f"{number}.{kind}.0.{ending}").write_bytes(path.read_bytes())
+        number, kind, this, ending = path.name.split(".")
+        path.with_name(f"{number}.{kind}.0-{this.partition('-')[2]}.{ending}").write_bytes(path.read_bytes())
     killed(completed, "fetch")
     assert sorted(path.suffix for path in parts.iterdir()) == [".head", ".part"]
+
+
+def test_what_another_host_has_begun_is_not_gone_on_with(completed: World) -> None:
+    """It may only be frozen, with the file open: what it wrote on waking would be in the result, under whatever name that has by then."""
+    seen: list[int] = []
+
+    def half(_url: str, sink: Any, _known: Any, begin: Any, *_: Any) -> Download:
+        seen.append(sink.size())
+        begin(ResultHead(10, "video/mp4", '"v"'))
+        sink.write(b"12345")
+        sink.sync()
+        raise Killed
+
+    completed.with_ports(transfers=Transfers(half))
+    killed(completed, "fetch")
+    parts = completed.outbox / ".qavix-parts"
+    ours = [path.name for path in parts.iterdir()]
+    for name in ours:
+        (parts / name).rename(parts / re.sub("-[0-9a-f]+", "-another", name))
+    frozen = next(parts.glob("*.part")).open("ab")
+    killed(completed, "fetch")
+    assert seen == [0, 0]
+    frozen.write(b"what it still had to write")
+    frozen.close()
+    assert [path.read_bytes() for path in parts.glob("*.part")] == [b"12345"]
+
+
+def test_whoever_was_fenced_out_leaves_the_files_of_the_next_one_alone_and_takes_its_own_away(completed: World) -> None:
+    piece = completed.claim("fetch")
+    assert piece is not None
+    completed.act(lambda tx: tx.work._connection.execute("UPDATE jobs SET fence = fence + 1, owner = 'node2:1'"))
+    parts = completed.outbox / ".qavix-parts"
+    parts.mkdir()
+    theirs = [f"1.video.{piece.row.fence + 1}-another.{ending}" for ending in ("head", "part", "whole")]
+    for name in theirs:
+        (parts / name).write_bytes(b"theirs")
+    with pytest.raises(Fenced):
+        completed.outcome(piece)
+    assert sorted(path.name for path in parts.iterdir()) == theirs
 
 
 def test_a_reader_of_media_that_does_not_start_says_nothing_of_the_result(completed: World) -> None:
@@ -491,8 +531,8 @@ def test_a_name_taken_by_other_content_of_the_same_length_a_moment_before_is_not
     size = int(fetched.one("SELECT size FROM results"))
 
     class Racing(Disk):
-        def make_folder(self, path: bytes, like: bytes | None = None) -> None:
-            super().make_folder(path, like)
+        def make_folder(self, path: bytes, like: bytes | None = None, below: bytes | None = None) -> None:
+            super().make_folder(path, like, below)
             if path.endswith(ORDER.encode()):
                 (fetched.outbox / ORDER / "clip.es.mp4").write_bytes(b"x" * size)
 

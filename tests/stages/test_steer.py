@@ -670,7 +670,7 @@ def test_what_was_fetched_of_a_job_is_forgotten_when_it_is_cancelled(world: Worl
     assert piece is not None
     world.outcome(piece)
     assert world.one("SELECT staged FROM results") is not None
-    world.act(lambda tx: tx.work.rescue(world.clock.now(), 3600.0))
+    world.act(lambda tx: tx.work.rescue("node", world.clock.now(), 3600.0))
     assert "stays billed" in done(world, "cancel", "1")
     assert world.one("SELECT staged FROM results") is None
 
@@ -745,3 +745,21 @@ def test_a_state_without_room_leaves_a_command_for_later(world: World, monkeypat
     monkeypatch.setattr("qavix_watch.stages.steer.VERBS", {"pause": full})
     assert isinstance(world.step("steer"), Brake)
     assert world.act(lambda tx: tx.commands.answers([number])) == {}
+
+
+def test_what_another_host_has_done_meanwhile_is_not_done_again(world: World) -> None:
+    """This one read what waits, stood still for longer than its lease, and woke: a `redo` that is done twice is billed twice."""
+    number = world.act(lambda tx: tx.commands.add("pause", "", {}, world.clock.now()))
+    world.act(lambda tx: (tx.house.duty("steer", 0.0), tx.house.hurry("steer", 0.0)))
+
+    class Frozen:
+        async def transaction(self, name: str, act: Callable[[Any], Any]) -> Any:
+            found = await world.store.transaction(name, act)
+            if name == "commands":
+                await world.store.transaction("elsewhere", lambda tx: tx.commands.answer(number, True, "paused elsewhere", 1.0))
+            return found
+
+    world.with_ports(store=Frozen())
+    world.step("steer")
+    assert world.rows("SELECT name FROM brakes") == []
+    assert world.act(lambda tx: tx.commands.answers([number])) == {number: (True, "paused elsewhere")}

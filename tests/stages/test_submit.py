@@ -379,6 +379,8 @@ def test_a_clone_whose_answer_was_lost_is_found_and_not_made_twice(
     made = clones(world, name)
     assert made == (1 if fault["kind"] == "lost_answer" else 0)
     assert job(world)["state"] == ("done" if made else "submitting")
+    assert job(world)["credits_used"] is None, "nothing tells what it has cost"
+    assert job(world)["reserved"] == (job(world)["estimate"] or 0.0)
 
 
 def test_a_clone_that_does_not_appear_is_left_to_a_person(world: World, sample: Callable[[str], Path]) -> None:
@@ -391,7 +393,7 @@ def test_a_clone_that_does_not_appear_is_left_to_a_person(world: World, sample: 
     assert isinstance(world.step("submit"), Hold)
     assert job(world)["state"] == "held"
     assert done(world, "approve", "1") == "it goes on"
-    assert (job(world)["state"], job(world)["posted"]) == ("ready", 0), "a person asks for a new one"
+    assert (job(world)["state"], job(world)["posted"], job(world)["reserved"]) == ("ready", 0, None), "a person asks for a new one"
 
 
 def test_a_refused_clone_fails(world: World, sample: Callable[[str], Path]) -> None:
@@ -437,6 +439,22 @@ def test_two_clones_of_one_name_go_one_after_the_other(world: World, sample: Cal
     said = world.step("submit")
     assert isinstance(said, Later)
     assert "another voice" in said.why
+
+
+def test_a_voice_that_another_job_made_is_never_taken_for_the_one_of_a_lost_answer(world: World, sample: Callable[[str], Path]) -> None:
+    """Although List Voices, asked before the POST, did not tell of it: another account may have answered, or an old copy."""
+    name = unique(world)
+    sample(name)
+    world.step("submit")
+    world.drop(f"clone voice name={name}", "take 2.wav", noise())
+    world.notice()
+    world.steps("settle", "fingerprint", "order", "prepare", "upload")
+    world.sandbox.faults({"operation": "voice_clone", "kind": "status", "status": 500, "times": 1})
+    world.step("submit")
+    world.act(lambda tx: tx.work._connection.execute("UPDATE jobs SET known_voices = '[]' WHERE id = 2"))
+    world.later(10)
+    assert isinstance(world.step("submit"), Later)
+    assert [row["task_id"] is None for row in world.rows("SELECT task_id FROM jobs ORDER BY id")] == [False, True]
 
 
 def test_several_new_voices_of_one_name_are_left_to_a_person(world: World, sample: Callable[[str], Path]) -> None:

@@ -79,6 +79,24 @@ def test_one_content_of_two_jobs_goes_up_once(world: World, waiting: Path) -> No
     assert [row["state"] for row in world.rows("SELECT state FROM jobs")] == ["submitting", "submitting"]
 
 
+def test_what_was_sent_and_could_not_be_confirmed_is_confirmed_later_and_not_sent_again(world: World, waiting: Path) -> None:
+    before = sent(world)
+    world.sandbox.faults({"operation": "confirm_upload", "kind": "status", "status": 500, "times": 1})
+    assert isinstance(world.step("upload"), Retry)
+    world.later(60)
+    world.steps("upload")
+    assert (content(world)["state"], sent(world) - before) == ("stored", 1)
+
+
+def test_what_was_sent_and_the_service_does_not_have_is_sent_again(world: World, waiting: Path) -> None:
+    before = sent(world)
+    world.sandbox.faults({"operation": "confirm_upload", "kind": "status", "status": 404, "times": 1})
+    assert isinstance(world.step("upload"), Retry)
+    world.later(60)
+    world.steps("upload")
+    assert (content(world)["state"], content(world)["uploads"], sent(world) - before) == ("stored", 2, 2)
+
+
 def test_a_content_that_nobody_wants_any_more_stays_where_it_is(world: World, waiting: Path) -> None:
     waiting.unlink()
     world.look()
@@ -181,6 +199,16 @@ def test_a_file_that_is_taken_out_under_the_upload_is_left_to_the_next_look(worl
     assert isinstance(world.step("upload"), Retry)
     world.look()
     assert (world.state(), world.state("jobs")) == ("gone", "cancelled")
+
+
+def test_a_file_that_is_renamed_under_the_upload_is_not_sent_again(world: World, waiting: Path) -> None:
+    before = sent(world)
+    world.with_ports(files=Meddled(lambda: waiting.rename(waiting.with_name("film.mp4"))))
+    assert isinstance(world.step("upload"), Retry)
+    world.look()
+    world.later(60)
+    world.steps("upload")
+    assert (content(world)["state"], sent(world) - before) == ("stored", 1)
 
 
 def test_a_file_that_cannot_be_read_is_tried_again(world: World, waiting: Path) -> None:

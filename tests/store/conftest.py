@@ -30,6 +30,8 @@ class State:
     def __init__(self, path: Path, account: str = "") -> None:
         self.path = path
         self.store = Store(str(path), "https://api.example", account, "id")
+        self.present = NOW  # by the database's clock
+        self.store.clock = lambda: self.present
 
     def act(self, verb: Callable[[Any], Any]) -> Any:
         return self.store.now("test", verb)
@@ -65,6 +67,7 @@ class State:
         return self.rows(f"SELECT * FROM {table} WHERE id = ?", number)[0]
 
     def take(self, item: str = "drop", states: Any = DropState, *, now: float = NOW, owner: str = "node:1", **more: Any) -> list[Claim]:
+        self.present = now
         given = {"owner": owner, "now": now, "lease_seconds": 60.0, "limit": 10, **more}
         return self.act(lambda tx: tx.work.take(item, tuple(states), **given))
 

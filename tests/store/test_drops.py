@@ -97,13 +97,21 @@ def test_a_change_before_the_post_takes_the_job_back(state: State, ordered: tupl
 @pytest.mark.parametrize("posted", ["posted", "processing", "done", "failed"])
 def test_a_change_after_the_post_is_too_late(state: State, ordered: tuple[int, int], posted: str) -> None:
     drop, job = ordered
-    state.put("jobs", job, **({"posted": 1} if posted == "posted" else {"state": posted}))
+    state.put("jobs", job, posted=1, **({} if posted == "posted" else {"state": posted}))
     assert not change(state, drop)
     assert not state.act(lambda tx: tx.drops.reordered(drop, ORDER, NOW))
     assert vanish(state, drop) == "detached"
     row = state.row("drops", drop)
     assert (row["state"], row["size"], row["detached"]) == ("delivering", 100, 1)
     assert state.row("deliveries", 1)["state"] == "pending"
+
+
+def test_taking_a_file_out_is_the_undo_of_what_the_service_refused_as_well(state: State, ordered: tuple[int, int]) -> None:
+    """While it is in doubt whether it refused that file or everything; or it would be submitted when the doubt is over."""
+    drop, job = ordered
+    state.put("jobs", job, state="failed")
+    assert vanish(state, drop) == "gone"
+    assert state.row("deliveries", 1)["state"] == "cancelled"
 
 
 def test_taking_a_file_out_before_the_post_is_the_undo(state: State, ordered: tuple[int, int]) -> None:

@@ -46,7 +46,7 @@ def test_a_brake_counts_how_often_it_came_back_until_something_works(state: Stat
         pull(state)
         state.act(lambda tx: tx.brakes.let_go("offline", "", NOW, "it answers"))
         assert count() == times
-    state.act(lambda tx: tx.brakes.succeeded("offline", ""))
+    state.act(lambda tx: tx.brakes.succeeded(("offline", "")))
     assert count() == 0
 
 

@@ -62,9 +62,26 @@ def test_a_cancelled_job_that_is_wanted_again_with_hold_waits_for_approval(state
 
 @pytest.mark.parametrize(("held", "to"), [(False, "ready"), (True, "held")])
 def test_a_job_that_failed_before_there_was_a_task_is_tried_under_its_own_key(state: State, to: str, *, held: bool) -> None:
-    state.job("failed", JobState.FAILED, posted=1, reuploads=2)
+    state.job("failed", JobState.FAILED, reuploads=2)
     row = join(state, 1, held=held)
     assert (row["state"], row["posted"], row["reuploads"], row["key"]) == (to, 0, 0, "failed")
+
+
+def test_a_request_that_may_have_been_taken_is_not_forgotten_by_trying_again(state: State) -> None:
+    """Else its file could be taken out as if nothing had been paid for it."""
+    state.job("failed", JobState.FAILED, posted=1, reserved=12.0)
+    row = join(state, 1)
+    assert (row["state"], row["posted"], row["reserved"]) == ("ready", 1, 12.0)
+
+
+def test_a_drop_that_wants_again_what_it_did_not_get_is_a_row_of_history(state: State) -> None:
+    job, drop = state.job("failed", JobState.FAILED), state.drop(b"dub en to es/a.mp4")
+    for _ in range(2):
+        state.act(lambda tx: tx.jobs.expect_delivery(job, drop, NOW))
+    state.act(lambda tx: tx.jobs.give_up(job, NOW, "the task failed"))
+    state.act(lambda tx: tx.jobs.expect_delivery(job, drop, NOW))
+    told = [tuple(row.values()) for row in state.rows("SELECT old, new, why FROM events WHERE item = 'delivery'")]
+    assert told == [("pending", "failed", "the task failed"), ("failed", "pending", "wanted again")]
 
 
 def test_a_job_that_failed_at_the_service_stays_as_it_is(state: State) -> None:

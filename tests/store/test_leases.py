@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from qavix_watch.core.lifecycle import DropState, DutyState, JobState
 from qavix_watch.errors import Fenced, StoreError
+from qavix_watch.store.work import KINDS
 from tests.store.conftest import NOW, ORDER, State, stat
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def test_a_renewed_lease_holds_longer_and_a_lost_one_is_told(state: State) -> No
     state.drop(b"f/2.mp4")
     kept, lost = state.take()
     state.act(lambda tx: tx.work.move("drop", lost.id, (DropState.WAITING,), DropState.GONE, NOW, "taken out"))
-    assert state.act(lambda tx: tx.work.renew([kept, lost], NOW + 100)) == [lost]
+    assert state.act(lambda tx: tx.work.renew([kept, lost], 100.0)) == [lost]
     row = state.row("drops", kept.id)
     assert (row["lease_until"], row["due"]) == (NOW + 100, NOW + 100)
     assert state.take(now=NOW + 61) == []
@@ -153,7 +154,7 @@ def test_work_that_is_woken_while_it_is_in_hand_is_looked_at_again(state: State)
 def test_work_that_was_not_woken_has_the_due_time_of_its_outcome(state: State) -> None:
     state.drop()
     (claim,) = state.take()
-    state.act(lambda tx: tx.work.renew([claim], NOW + 500))
+    state.act(lambda tx: tx.work.renew([claim], 500.0))
     state.settle(claim, DropState.WAITING, due=NOW + 9)
     assert state.row("drops", 1)["due"] == NOW + 9
 
@@ -162,7 +163,7 @@ def test_a_wake_during_a_renewed_lease_is_kept(state: State) -> None:
     state.drop()
     (claim,) = state.take()
     state.act(lambda tx: tx.work.wake("drop", 1, NOW + 3))
-    state.act(lambda tx: tx.work.renew([claim], NOW + 500))
+    state.act(lambda tx: tx.work.renew([claim], 500.0))
     state.settle(claim, DropState.WAITING, due=NOW + 900)
     assert state.row("drops", 1)["due"] == NOW + 3
 
@@ -176,14 +177,14 @@ def test_waking_never_puts_anything_off(state: State) -> None:
 def test_a_start_ends_the_leases_of_the_dead_and_their_work_is_due_at_once(state: State) -> None:
     state.drop()
     state.take()
-    state.act(lambda tx: tx.work.rescue(NOW + 1, 3600))
+    state.act(lambda tx: tx.work.rescue("node", NOW + 1, 3600))
     (claim,) = state.take(now=NOW + 1, owner="node:2")
     assert claim.row.claims == 2
 
 
 def test_a_start_clamps_due_times_that_a_wrong_clock_made(state: State) -> None:
     state.drop(now=NOW + 10**9)
-    state.act(lambda tx: tx.work.rescue(NOW, 3600))
+    state.act(lambda tx: tx.work.rescue("node", NOW, 3600))
     assert state.row("drops", 1)["due"] == NOW + 3600
 
 
@@ -214,6 +215,32 @@ def test_the_next_due_time_is_that_of_what_nobody_holds_or_of_a_lease_that_ends(
     assert state.act(lambda tx: tx.work.next_due(NOW)) == NOW + 70
     state.take(limit=1)
     assert state.act(lambda tx: tx.work.next_due(NOW)) == NOW + 60
+
+
+def test_one_look_says_which_steps_have_anything_due(state: State) -> None:
+    steps = [("drop", DropState.WAITING), ("drop", DropState.SETTLED), ("job", JobState.READY), ("duty", DutyState.DUE)]
+    assert state.act(lambda tx: tx.work.due(steps, NOW)) == set()
+    state.drop()
+    state.job()
+    state.act(lambda tx: tx.house.duty("follow", NOW + 1))
+    assert state.act(lambda tx: tx.work.due(steps, NOW)) == {steps[0], steps[2]}
+    state.take()
+    assert state.act(lambda tx: tx.work.due(steps, NOW)) == {steps[2]}
+    assert state.act(lambda tx: tx.work.due([], NOW)) == set()
+
+
+@pytest.mark.parametrize("item", ["drop", "content", "job"])
+def test_the_first_in_turn_are_found_without_sorting_all_that_is_due(state: State, item: str) -> None:
+    asked: list[str] = []
+
+    def take(tx: Any) -> None:
+        tx.work._connection.set_trace_callback(asked.append)
+        tx.work.take(item, [JobState.READY], owner="node:1", now=NOW, lease_seconds=60.0, limit=4)
+        tx.work._connection.set_trace_callback(None)
+
+    state.act(take)
+    plan = [row["detail"] for row in state.rows(f"EXPLAIN QUERY PLAN {asked[0]}")]
+    assert [f"{KINDS[item].table}_turn" in step for step in plan] == [True], plan
 
 
 def test_what_is_not_there_is_a_key_error(state: State) -> None:

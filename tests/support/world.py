@@ -8,8 +8,11 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from unittest.mock import patch
 
+from qavix_watch.api import courier
 from qavix_watch.api.client import Client
+from qavix_watch.api.network import trust_nobody
 from qavix_watch.api.transfers import TransferClient
 from qavix_watch.api.voices import VoiceBook
 from qavix_watch.core.layout import Layout
@@ -92,8 +95,10 @@ class World:
             **{"settle_seconds": 1.0, "settle_folder_seconds": 0.0, "min_free_bytes": 0, "first_retry_seconds": 0.1, **rules},
         )
         self.store = Store(str(base / "state.db"), sandbox.base_url, "", STATE)
+        self.store.clock = self.clock.now
         self.client = Client(sandbox.base_url, key=Secret(sandbox.api_key), timeout=20.0, monotonic=time.monotonic)
-        self.transfers = TransferClient(public_only=False, timeout=20.0)
+        with patch.object(courier, "trust", lambda _: trust_nobody()):  # sandboxes speak plain HTTP; reading all authorities takes long
+            self.transfers = TransferClient(public_only=False, timeout=20.0)
         self.threads = Threads(8)
         roots = MarkedRoots({os.fsencode(self.root): "place"}, STATE)
         self.ports = Ports(
