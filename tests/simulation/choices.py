@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -25,6 +25,9 @@ SILENT_STREAMS = 0.25
 """The part of the kinds of faults that a seed leaves out altogether: two that mask each other are then met one at a time."""
 RATE_SPREAD = 4.0
 """A seed has a kind of fault up to so many times as often, or as rarely, as is typical."""
+
+OFTEN = 10.0
+"""So many times as often as else."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,10 @@ class Choices(ABC):
         """One of these, of which the first is the harmless one."""
         return things[self.pick(stream, len(things))]
 
+    def asked(self, stream: str) -> int:
+        """How many decisions of a stream there were until now."""
+        return self._asked.get(stream, 0)
+
     def tape(self, about: str = "") -> Tape:
         """What was decided until now."""
         return Tape(dict(self.taken), about)
@@ -102,6 +109,14 @@ class Seeded(Choices):
         self._random: dict[str, random.Random] = {}
         self._gaps: dict[str, Gaps] = {}
 
+    def fault(self, stream: str, every: float, kinds: int = 1) -> int:
+        gaps = self._gaps.get(stream)
+        if gaps is None or gaps.left <= 0:
+            return super().fault(stream, every, kinds)
+        gaps.left -= 1
+        self._asked[stream] += 1
+        return 0
+
     def _picked(self, stream: str, ordinal: int, count: int) -> int:
         return int(self._of(stream).random() * count)
 
@@ -118,21 +133,38 @@ class Seeded(Choices):
         return found
 
 
+class Pinned(Seeded):
+    """Decisions from a seed, but for some that are `fixed`, and for streams that go wrong `often`: lives of one kind among all others."""
+
+    def __init__(self, seed: int, fixed: Mapping[Place, int], often: Collection[str] = ()) -> None:
+        super().__init__(seed)
+        self._fixed = fixed
+        self._often = often
+
+    def _picked(self, stream: str, ordinal: int, count: int) -> int:
+        drawn = super()._picked(stream, ordinal, count)
+        return min(self._fixed.get((stream, ordinal), drawn), count - 1)
+
+    def _fault(self, stream: str, ordinal: int, every: float, kinds: int) -> int:
+        drawn = super()._fault(stream, ordinal, every / OFTEN if stream in self._often else every, kinds)
+        return min(self._fixed.get((stream, ordinal), drawn), kinds)
+
+
 class Gaps:
-    """How many asks come between two faults: one draw a fault instead of one an ask."""
+    """How many asks come between two faults: one draw a fault instead of one an ask. `left`: those that are still to come."""
 
     def __init__(self, numbers: random.Random, every: float) -> None:
         self._numbers = numbers
         silent = numbers.random() < SILENT_STREAMS
         self.rate = 0.0 if silent else min(1.0, RATE_SPREAD ** numbers.uniform(-1.0, 1.0) / every)
-        self._left = self._draw()
+        self.left = self._draw()
 
     def over(self) -> bool:
         """Whether the gap ends with this ask."""
-        if self._left > 0:
-            self._left -= 1
+        if self.left > 0:
+            self.left -= 1
             return False
-        self._left = self._draw()
+        self.left = self._draw()
         return True
 
     def _draw(self) -> float:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.files import UNTOLD_BYTES, Entry, Fingerprint, Space
-from qavix_watch.errors import FileChanged, FileUnreadable, NameTaken, RootOffline
+from qavix_watch.errors import FileChanged, FileGone, FileUnreadable, NameTaken, RootOffline
 from qavix_watch.fs.failures import mapped, shown
 from tests.simulation.volumes import refusal
 
@@ -193,9 +193,7 @@ class SimulatedDisk:
 
     def read(self, path: bytes, limit: int) -> bytes:
         with self._reading(path) as reader:
-            data = b""
-            while len(data) <= limit and (part := reader.read(limit + 1 - len(data))):
-                data += part
+            data = reader.read(limit + 1)  # the simulated kernel gives all there is
         if len(data) > limit:
             raise FileUnreadable(f"{shown(path)} has more than the {limit} bytes that such a file may have.")
         return data
@@ -235,8 +233,16 @@ class SimulatedDisk:
             self._program.stat(source)
         with mapped(target, "make"):
             self._program.rename(source, target, replace=False)
-        for folder in dict.fromkeys((os.path.dirname(source), os.path.dirname(target))):
-            self._sync_folder(folder)
+        self._sync_folder(os.path.dirname(target))
+        with suppress(FileGone):
+            self._sync_folder(os.path.dirname(source))
+
+    def make_durable(self, path: bytes) -> None:
+        with mapped(path, "make durable"):
+            handle = self._program.open(path)
+            handle.sync()
+            handle.close()
+        self._sync_folder(os.path.dirname(path))
 
     def copy(self, source: bytes, temporary: bytes, meter: Meter) -> str:
         digest = hashlib.sha256()
@@ -264,19 +270,21 @@ class SimulatedDisk:
 
     # Folders
 
-    def make_folder(self, path: bytes, like: bytes | None = None) -> None:
+    def make_folder(self, path: bytes, like: bytes | None = None, below: bytes | None = None) -> None:
         base = self._program.standing(path)
         if not self.stat(base).is_dir:
             raise NameTaken(f"{shown(base)} is a file where a folder is needed.")
         missing = _missing(path, base)
-        if not missing:
-            return
-        self._guard(path)
+        if missing:
+            self._guard(path)
         for folder in missing:
             with mapped(folder, "make"), suppress(FileExistsError):
                 self._program.mkdir(folder)
             self._sync_folder(os.path.dirname(folder))
-        self._guard_made(path, missing)
+        for folder in _missing(base, below) if below is not None and base.startswith(below + b"/") else ():
+            self._sync_folder(os.path.dirname(folder))
+        if missing:
+            self._guard_made(path, missing)
 
     def _guard_made(self, path: bytes, made: list[bytes]) -> None:
         try:

@@ -101,7 +101,8 @@ class Handle:
     def close(self) -> None:
         """Close it; closing twice does no harm."""
         if not self._closed:
-            self._program.look("close", self.path)
+            if self.writing:
+                self._program.look("close", self.path)
             self.let_go()
 
     def let_go(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from asyncio import Handle
     from contextvars import Context
+
+    from tests.simulation.calls import Alarm, Call
 
 
 @dataclass(eq=False)
@@ -22,7 +23,7 @@ class Host:
     dead: bool = False
     frozen: bool = False
     thaws_at: float = 0.0
-    deferred: list[Handle] = field(default_factory=list)
+    deferred: list[Call | Alarm] = field(default_factory=list)
 
     def context(self) -> Context:
         """A copy of this context in which everything belongs to this host."""
@@ -33,11 +34,6 @@ class Host:
 
 HOST: ContextVar[Host | None] = ContextVar("HOST", default=None)
 """Whose code this is. None: the world's own (the service, people, the test)."""
-
-
-def host_of(handle: Any) -> Host | None:
-    """The host whose context it runs in."""
-    return handle._context.get(HOST)  # type: ignore[no-any-return]
 
 
 def name_of(host: Host | None) -> str:

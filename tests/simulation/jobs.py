@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from tests.simulation.hosts import HOST
+from tests.simulation.hosts import HOST, name_of
 from tests.simulation.tasks import MOST_GOODBYES
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ class Job(greenlet):
         super().__init__()
         self.number = number
         self.host = HOST.get()
+        self.name = f"job-{number} {getattr(act, '__qualname__', type(act).__qualname__)}"
+        self.label = f"{name_of(self.host)}: {self.name}"
         self.answer: asyncio.Future[Any] = loop.create_future()
         self._loop = loop
         self._act = act
@@ -35,7 +37,7 @@ class Job(greenlet):
         return self.number
 
     def __str__(self) -> str:
-        return f"job-{self.number} {getattr(self._act, '__qualname__', type(self._act).__qualname__)}"
+        return self.name
 
     def run(self) -> None:
         """The whole job; begun by the first `step`."""

@@ -10,6 +10,7 @@ import errno
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.files import Writer
@@ -80,18 +81,15 @@ class Kernel:
         """Where a path leads; ENOENT, ENOTDIR, ENAMETOOLONG."""
         if len(path) > _PATH_BYTES:
             raise refusal(errno.ENAMETOOLONG, path)
-        spot, trail = Spot(self._mounts[b"/"], self._mounts[b"/"].volume.root), b""
-        for name in _names(path):
-            trail += b"/" + name
-            spot = self._step(spot, name, trail, path)
-        return spot
-
-    def _step(self, spot: Spot, name: bytes, trail: bytes, path: bytes) -> Spot:
-        inode = _entry(spot.inode, name, path)
-        if inode is None:
-            raise refusal(errno.ENOENT, path)
-        mount = self._mounts.get(trail)
-        return Spot(mount, mount.volume.root) if mount else Spot(spot.mount, inode)
+        mount = self._mounts[b"/"]
+        inode = mount.volume.root
+        for name, trail in _steps(path):
+            entry = _entry(inode, name, path)
+            if entry is None:
+                raise refusal(errno.ENOENT, path)
+            mount = self._mounts.get(trail, mount)
+            inode = mount.volume.root if mount.point == trail else entry
+        return Spot(mount, inode)
 
     def parent(self, path: bytes) -> tuple[Spot, bytes, Inode | None]:
         """The directory of a path, the last name, and what that names there, or None."""
@@ -114,6 +112,13 @@ def _names(path: bytes) -> list[bytes]:
     return [name for name in path.split(b"/") if name not in (b"", b".")]
 
 
+@lru_cache(maxsize=4096)
+def _steps(path: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """Each name on the way, and the whole path up to it."""
+    names = _names(path)
+    return tuple((name, b"/" + b"/".join(names[: at + 1])) for at, name in enumerate(names))
+
+
 def _entry(directory: Inode, name: bytes, path: bytes) -> Inode | None:
     if not directory.is_dir:
         raise refusal(errno.ENOTDIR, path)
@@ -126,25 +131,28 @@ class Program:
     """A process, or a person at a keyboard: the system calls, all of which raise OSError.
 
     `point("before rename")` and `point("after rename")` are called around every act that leaves something on the disk, `point("at read")`
-    before every other one. `fault(act, path)` gives the errno that the act shall fail with, or 0.
+    before every other one. `fault(act, path)` gives the errno that the act shall fail with, or 0; `acted(act, path, …)` hears of each
+    that changed something, in the same instant.
     """
 
     def __init__(
         self, kernel: Kernel, name: str = "", *, point: Callable[[str], None] = lambda _name: None,
-        fault: Callable[[str, bytes], int] = lambda _act, _path: 0,
+        fault: Callable[[str, bytes], int] = lambda _act, _path: 0, acted: Callable[..., None] = lambda _act, *_paths: None,
     ) -> None:
         self.kernel = kernel
         self.name = name
         self._point = point
         self._fault = fault
+        self._acted = acted
         self._open: dict[Handle, None] = {}
 
     @contextmanager
-    def act(self, act: str, path: bytes) -> Iterator[None]:
+    def act(self, act: str, path: bytes, *more: bytes) -> Iterator[None]:
         """Around what changes the disk."""
         self._point(f"before {act}")
         self._fail(act, path)
         yield
+        self._acted(act, path, *more)
         self._point(f"after {act}")
 
     def look(self, act: str, path: bytes) -> None:
@@ -209,21 +217,29 @@ class Program:
     def open_to_write(self, path: bytes, *, truncate: bool = False) -> Handle:
         """Open a file to write, made where it is not there; EISDIR for a directory."""
         self.look("open", path)
-        spot, name, inode = self.kernel.parent(path)
-        if inode is None:
-            inode = self._create(path, spot, name)
-        if inode.is_dir or self.kernel.is_mount_point(path):
-            raise refusal(errno.EISDIR, path)
-        handle = self._handle(path, spot.mount, inode, writing=True)
-        if truncate and inode.now.data:
+        handle = self._opened_to_write(path) or self._created(path)
+        if truncate and handle.inode.now.data:
             handle.truncate(0)
         return handle
 
-    def _create(self, path: bytes, spot: Spot, name: bytes) -> Inode:
+    def _opened_to_write(self, path: bytes) -> Handle | None:
+        """None where there is nothing."""
+        spot, _, inode = self.kernel.parent(path)
+        if inode is None:
+            return None
+        if inode.is_dir or self.kernel.is_mount_point(path):
+            raise refusal(errno.EISDIR, path)
+        return self._handle(path, spot.mount, inode, writing=True)
+
+    def _created(self, path: bytes) -> Handle:
+        """Made and opened in one; another may have made it just before, or removed its folder."""
         with self.act("create", path):
+            if there := self._opened_to_write(path):
+                return there
+            spot, name, _ = self.kernel.parent(path)
             inode = self._make(spot, name, is_dir=False)
             self.kernel.tell(spot.mount, path, "appeared")
-        return inode
+            return self._handle(path, spot.mount, inode, writing=True)
 
     def _make(self, spot: Spot, name: bytes, *, is_dir: bool) -> Inode:
         volume = spot.mount.volume
@@ -293,7 +309,7 @@ class Program:
 
     def rename(self, source: bytes, target: bytes, *, replace: bool = True) -> None:
         """rename(2), or renameat2(2) with RENAME_NOREPLACE."""
-        with self.act("rename", source):
+        with self.act("rename", source, target):
             if self.kernel.folder(source)[0].mount is not self.kernel.folder(target)[0].mount:
                 raise refusal(errno.EXDEV, source)
             old, old_name, inode = self.kernel.parent(source)

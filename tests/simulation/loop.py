@@ -10,13 +10,13 @@ import asyncio
 import hashlib
 import heapq
 import threading
-from asyncio import Handle, TimerHandle
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from greenlet import getcurrent
 
-from tests.simulation.hosts import Host, host_of, name_of
+from tests.simulation.calls import Alarm, Call, whose
+from tests.simulation.hosts import Host, name_of
 from tests.simulation.jobs import Job
 from tests.simulation.tasks import Future, Over, Task, lay_to_rest, where
 
@@ -29,6 +29,8 @@ T = TypeVar("T")
 ORDER = "order"
 """The stream that says which of the ready handles runs; 0 is the one that waits longest."""
 MOST_STEPS = 200_000
+TOLD_AT_ONCE = 256
+"""The trace is hashed in lots: one by one that takes as long as the steps themselves."""
 
 
 class Stuck(Exception):
@@ -64,12 +66,15 @@ class Loop(asyncio.BaseEventLoop):
         self._inline = inline
         self._clock = 0.0
         self._numbers = 0
-        self._ready: list[Handle] = []
-        self._timers: list[tuple[float, int, TimerHandle]] = []
+        self._ready: list[Call | Alarm] = []
+        self._timers: list[tuple[float, int, Alarm]] = []
         self._jobs: dict[int, Job] = {}
         self._graves: list[Task] = []
         self._hash = hashlib.blake2b(digest_size=16)
+        self._told: list[str] = []
         self._unhandled: list[str] = []
+        self._failure: Exception | None = None
+        self._ends = False
 
     # What happens
 
@@ -85,14 +90,25 @@ class Loop(asyncio.BaseEventLoop):
     @property
     def trace(self) -> str:
         """Equal in two lives that went the same way."""
+        self._hash_told()
         return self._hash.hexdigest()
 
     def tell(self, *things: object) -> None:
         """Add to the trace. Contents belong there, not only the order of events: a stray random id changes no order."""
-        self._hash.update(repr(things).encode())
+        self._note(repr(things))
+
+    def _note(self, text: str) -> None:
+        self._told.append(text)
+        if len(self._told) >= TOLD_AT_ONCE:
+            self._hash_told()
+
+    def _hash_told(self) -> None:
+        self._hash.update("\n".join([*self._told, ""]).encode())
+        self._told.clear()
 
     def _run_once(self) -> None:
-        self._let_come_due()
+        while self._timers and self._timers[0][0] <= self._clock:
+            self._admit(heapq.heappop(self._timers)[2])
         if not self._ready:
             self._jump()
             return
@@ -102,39 +118,51 @@ class Loop(asyncio.BaseEventLoop):
         count = len(self._ready)
         handle = self._ready.pop(self.choices.pick(ORDER, count) if count > 1 else 0)
         if not handle.cancelled():
-            self.tell(self._clock, *_whose(handle))
+            self._note(whose(handle))
             handle._run()
-        if self._unhandled:
-            raise Unhandled("\n".join(self._unhandled))
+        if self._ends:
+            raise self._failure or Unhandled("\n".join(self._unhandled))
 
-    def _let_come_due(self) -> None:
-        while self._timers and (self._timers[0][0] <= self._clock or _idle(self._timers[0][2])):
-            self._admit(heapq.heappop(self._timers)[2])
+    def fail(self, failure: Exception) -> None:
+        """End the life with this, the first of them, after the step that runs now."""
+        self._failure = self._failure or failure
+        self._ends = True
+
+    def _not_handled(self, what: str) -> None:
+        self._unhandled.append(what)
+        self._ends = True
 
     def _jump(self) -> None:
+        while self._timers and _idle(self._timers[0][2]):
+            heapq.heappop(self._timers)
         if not self._timers:
             raise Stuck(f"nothing is ready and nothing is due at {self._clock:.3f} s\n{self._who_waits()}")
         self._clock = self._timers[0][0]
+        self._note(repr(self._clock))
 
-    def _admit(self, handle: Handle) -> None:
+    def _admit(self, call: Call | Alarm) -> None:
         """Let it run when its turn comes; unless its host is dead, or not before its host has thawed."""
-        if _idle(handle):
-            return
-        host = host_of(handle)
-        (self._ready if host is None or not host.frozen else host.deferred).append(handle)
+        if not _idle(call):
+            (self._ready if call.host is None or not call.host.frozen else call.host.deferred).append(call)
 
     # What asyncio asks of a loop
 
-    def _call_soon(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None) -> Handle:
-        handle = Handle(callback, args, self, context)
-        self._admit(handle)
-        return handle
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Call:
+        """Let it run soon. What a coroutine that is laid to rest still asks for, after the end of the life, never does."""
+        return Call(callback, args, self, context) if self.is_closed() else self._call_soon(callback, args, context)
+
+    def _call_soon(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None) -> Call:
+        call = Call(callback, args, self, context)
+        self._admit(call)
+        return call
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> TimerHandle:
+    ) -> Alarm:
         self._check_closed()
-        timer = TimerHandle(when, callback, args, self, context)
+        timer = Alarm(when, callback, args, self, context)
         heapq.heappush(self._timers, (when, self.number(), timer))
         return timer
 
@@ -151,7 +179,7 @@ class Loop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         if self._thread_id not in {None, threading.get_ident()}:
             why = "a thread called the simulated loop; blocking code goes through Ports.blocking"
-            self._unhandled.append(why)  # who looks at what a thread raises?
+            self._not_handled(why)  # who looks at what a thread raises?
             raise Outside(why)
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> NoReturn:  # type: ignore[override]
@@ -162,7 +190,7 @@ class Loop(asyncio.BaseEventLoop):
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if not self.is_closed():
-            self._unhandled.append(f"{context['message']}: {context.get('exception')!r}")
+            self._not_handled(f"{context['message']}: {context.get('exception')!r}")
 
     # Hosts
 
@@ -174,7 +202,7 @@ class Loop(asyncio.BaseEventLoop):
         """It runs nothing more, not even a `finally`. What it awaits stays as it is until the end of the life."""
         host.dead = True
         self._graves += [task for task in self._pending() if task.host is host]
-        self._ready = [handle for handle in self._ready if host_of(handle) is not host]
+        self._ready = [call for call in self._ready if call.host is not host]
 
     def freeze(self, host: Host, seconds: float) -> None:
         """It runs nothing for so long, while time goes on for the others; then all that came due meanwhile."""
@@ -183,9 +211,10 @@ class Loop(asyncio.BaseEventLoop):
         ready, self._ready = self._ready, []
         for handle in ready:
             self._admit(handle)
-        self.call_at(host.thaws_at, self._thaw, host, context=Context())
+        self.call_at(host.thaws_at, self.thaw, host, context=Context())
 
-    def _thaw(self, host: Host) -> None:
+    def thaw(self, host: Host) -> None:
+        """Let it go on, where its time has come."""
         if not host.frozen or self._clock < host.thaws_at:
             return
         host.frozen = False
@@ -210,8 +239,25 @@ class Loop(asyncio.BaseEventLoop):
         if self.is_closed():
             raise Over
         job = getcurrent()
-        if isinstance(job, Job) and (not self._inline or _is_dead(job.host)):
+        if isinstance(job, Job) and (not self._inline or _is_dead(job.host)) and (seconds > 0 or not self._goes_on(job)):
             job.rest(seconds)
+
+    async def others(self) -> None:
+        """The same for what awaits."""
+        task = asyncio.current_task()
+        if not isinstance(task, Task) or not self._goes_on(task):
+            await asyncio.sleep(0)
+
+    def _goes_on(self, runs: Job | Task) -> bool:
+        """A step in which nobody but who is at a port could run is taken without leaving it: that is half of all steps."""
+        host = runs.host
+        if self._ready or self._ends or (host is not None and (host.dead or host.frozen)) or self.steps >= self._most_steps:
+            return False
+        if self._timers and self._timers[0][0] <= self._clock:
+            return False
+        self.steps += 1
+        self._note(runs.label)
+        return True
 
     async def never(self) -> NoReturn:
         """What an async port awaits where its host has just died."""
@@ -247,18 +293,10 @@ class Loop(asyncio.BaseEventLoop):
         return "\n".join([*tasks, *jobs]) or "nobody waits"
 
 
-def _idle(handle: Handle) -> bool:
+def _idle(call: Call | Alarm) -> bool:
     """Whether it will never run."""
-    return handle.cancelled() or _is_dead(host_of(handle))
+    return call.cancelled() or (call.host is not None and call.host.dead)
 
 
 def _is_dead(host: Host | None) -> bool:
     return host is not None and host.dead
-
-
-def _whose(handle: Handle) -> tuple[str, str]:
-    """The host's name, and what runs: a task, a job, or a function."""
-    callback: Any = handle._callback  # type: ignore[attr-defined]
-    owner = getattr(callback, "__self__", None)
-    acts = str(owner) if isinstance(owner, (Task, Job)) else getattr(callback, "__qualname__", type(callback).__qualname__)
-    return name_of(host_of(handle)), acts

@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.hosts import HOST
+from tests.simulation.hosts import HOST, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -40,7 +40,9 @@ class Task(asyncio.Task[Any]):
     def __init__(self, coroutine: Coroutine[Any, Any, Any], loop: Loop, name: str | None, context: Context | None) -> None:
         self.number = loop.number()
         self.host = HOST.get() if context is None else context.get(HOST)
-        super().__init__(coroutine, loop=loop, name=name or f"task-{self.number}", context=context)
+        name = name or f"task-{self.number}"
+        self.label = f"{name_of(self.host)}: {name}"
+        super().__init__(coroutine, loop=loop, name=name, context=context)
 
     def __hash__(self) -> int:
         return self.number

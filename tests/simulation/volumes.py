@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Choose = Callable[[str, int], int]
     """`choose(stream, n)` gives a number below `n`; 0 is always harmless."""
+    Edits = tuple[tuple["Inode", bytes, "Inode | None"], ...]
+    """One act on names: in each of these directories, what each of these names means from then on."""
 
 PAGE = 4096
 _UNBOUNDED = 1 << 40
@@ -112,7 +114,7 @@ class Inode:
 class Change:
     """One act on names, whole or not done: (directory, name, what it names from then on, or None)."""
 
-    edits: tuple[tuple[Inode, bytes, Inode | None], ...]
+    edits: Edits
 
     def touches(self, directories: set[Inode]) -> bool:
         return any(directory in directories for directory, _, _ in self.edits)
@@ -130,10 +132,20 @@ def _put(names: dict[bytes, Inode], name: bytes, inode: Inode | None) -> None:
         names[name] = inode
 
 
+class Watcher(Protocol):
+    """Hears of what happens on a volume, whoever does it."""
+
+    def naming(self, edits: Edits) -> None:
+        """An act on names, in the instant before it is done."""
+
+    def writing(self, inode: Inode) -> None:
+        """The data of a file has just been changed."""
+
+
 class Volume:
     """A filesystem. `room` in bytes and `inodes` are what it has in all.
 
-    `generation` counts the power cuts: what was open before one is stale.
+    `generation` counts the power cuts: what was open before one is stale. `watcher` hears of every change, None where nobody does.
     """
 
     def __init__(self, name: str, device: int, *, room: int = _UNBOUNDED, inodes: int = _UNBOUNDED) -> None:
@@ -142,6 +154,7 @@ class Volume:
         self.room = room
         self.inodes = inodes
         self.generation = 0
+        self.watcher: Watcher | None = None
         self.root = Inode(2, is_dir=True)
         self.pending: list[Change] = []
         self._numbers = 11
@@ -198,11 +211,15 @@ class Volume:
     def touch(self, inode: Inode, at_ns: int) -> None:
         inode.now.mtime_ns = inode.ctime_ns = at_ns
         inode.dirty = True
+        if self.watcher is not None:
+            self.watcher.writing(inode)
 
     # Names
 
-    def change(self, edits: tuple[tuple[Inode, bytes, Inode | None], ...], at_ns: int) -> None:
+    def change(self, edits: Edits, at_ns: int) -> None:
         """One act on names; durable only once one of its directories is synced."""
+        if self.watcher is not None:
+            self.watcher.naming(edits)
         for directory, name, inode in edits:
             _put(directory.names, name, inode)
             directory.now.mtime_ns = directory.ctime_ns = at_ns

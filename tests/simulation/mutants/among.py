@@ -1,0 +1,52 @@
+"""The lives among which a defect has to be found: any that seeds bring, those of one kind, or a sweep."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.simulation.choices import Pinned, Tape, Taped
+from tests.simulation.outcomes import choices_of
+from tests.simulation.quiet import QUIET_LIVES, decided
+from tests.simulation.sweeps import disturbed, points
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from tests.simulation.choices import Choices
+
+SEED = 6
+"""Of all that are drawn. A defect is found with it or not, the same in every run."""
+
+
+@dataclass(frozen=True)
+class Among:
+    """`lives` gives the choices of one after the other, in each run the same; `says` which they are."""
+
+    says: str
+    lives: Callable[[], Iterator[Choices]]
+
+
+def _any() -> Iterator[Choices]:
+    return (choices_of(SEED, number) for number in itertools.count())
+
+
+ANY = Among("any lives", _any)
+
+
+def lives_with(says: str, often: Collection[str] = (), **streams: Sequence[int]) -> Among:
+    """Lives in which these streams begin with these values, and things go wrong `often` in those; all else is drawn."""
+    fixed = decided(streams)
+    return Among(says, lambda: (Pinned(choices_of(SEED, number).seed, fixed, often) for number in itertools.count()))
+
+
+def each(how: str, name: str, **streams: Sequence[int]) -> Among:
+    """The lives of a sweep: a quiet life, disturbed at one of its points after the other. `streams`: what else is decided in them."""
+
+    def lives() -> Iterator[Choices]:
+        quiet = next(quiet for quiet in QUIET_LIVES if quiet.name == name)
+        tapes = disturbed(quiet, how, points(quiet))
+        return (Taped(Tape({**tape.decisions, **decided(streams)}, tape.about)) for tape in tapes)
+
+    return Among(f"a {how} at each point of “{name}”", lives)

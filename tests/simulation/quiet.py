@@ -1,0 +1,75 @@
+"""Quiet lives: one of each kind of job and of each kind of world, in which nothing goes wrong by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.simulation import bringing, commands, elsewhere
+from tests.simulation.people import ACTS
+from tests.simulation.person import BREATHS
+from tests.simulation.scenes import ORDERS, PAIRS
+from tests.simulation.sweeps import QuietLife
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.simulation.choices import Place
+    from tests.simulation.people import Act
+
+MOST_WAITS = 8
+UP, LONG_ENOUGH, FAR_AWAY = 2.0, 15.0, 40.0
+"""Seconds in which the service is up, and those in which a quiet job is done; on a share files settle longer."""
+FILE, PAIR, AGAIN = bringing.a_file, bringing.a_pair, bringing.a_duplicate
+COLD, KEPT, DELETED = {"shape: cold archive": (3,)}, {"shape: after": (3,)}, {"shape: after": (4,)}
+FAR, CALLED, SHARED = {"shape: remote": (2,)}, {"shape: callbacks": (1,)}, {"shape: two hosts": (3,)}
+
+
+def decided(streams: Mapping[str, Sequence[int]]) -> dict[Place, int]:
+    """The decisions of these streams, each of which has these values in turn."""
+    return {(stream, ordinal): value for stream, values in streams.items() for ordinal, value in enumerate(values)}
+
+
+def does(*acts: Act) -> dict[str, Sequence[int]]:
+    """What Ann does, one thing after the other, and no more."""
+    return {"Ann: does more": (len(acts) - 1,), "Ann: does": [ACTS.index(act) for act in acts]}
+
+
+def asks(*orders: str) -> dict[str, Sequence[int]]:
+    """What Ann orders, in turn."""
+    return {"Ann: order": [ORDERS.index(order) for order in orders]}
+
+
+def quiet(name: str, *acts: Act, machines: str = "A", **streams: Sequence[int]) -> QuietLife:
+    """Once all is up and running, Ann does one thing after the other, each when the one before must be done, and looks on to the end.
+
+    `streams`: what else is decided.
+    """
+    pause = FAR_AWAY if streams.keys() & {*FAR, *SHARED} else LONG_ENOUGH
+    waits = {"Ann: waits": [BREATHS.index(UP), *[BREATHS.index(pause)] * MOST_WAITS]}
+    return QuietLife(name, decided({**does(commands.scan, *acts, commands.scan), **waits, **streams}), machines, since=UP)
+
+
+FROM_THE_FIRST = decided({**does(FILE, commands.scan), "Ann: waits": [BREATHS.index(LONG_ENOUGH)]})
+QUIET_LIVES = (
+    QuietLife("a start with a file that lies there", FROM_THE_FIRST),
+    quiet("dubbing", FILE),
+    quiet("two languages", FILE, **asks("dub en to es, fr")),
+    quiet("subtitles", FILE, **asks("subs en to fr")),
+    quiet("erasing", FILE, **asks("erase")),
+    quiet("speaking", FILE, **asks("tts voice=sys-en-ava")),
+    quiet("a voice, and work with it", bringing.a_voice),
+    quiet("a face swap", PAIR),
+    quiet("a lip sync whose sound comes later", PAIR, **{"Ann: pair": [PAIRS.index("lip sync")], "Ann: partner": (1,)}),
+    quiet("the same again", FILE, AGAIN),
+    quiet("a task that fails, and a retry", FILE, commands.retry, **{"task failed": (1,)}),
+    quiet("a redo", FILE, commands.redo),
+    quiet("a job that is approved", FILE, commands.approve, **asks("dub en to pt-BR hold=yes")),
+    quiet("a refusal", elsewhere.a_mistake),
+    quiet("an archive on another disk", FILE, **COLD),
+    quiet("originals that are deleted", FILE, **DELETED),
+    quiet("originals that are kept", FILE, **KEPT),
+    quiet("callbacks", FILE, **CALLED),
+    quiet("a share", FILE, **FAR),
+    quiet("two machines", FILE, machines="AB", **SHARED),
+)
+"""Each is swept, point by point."""
