@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.files import UNTOLD_BYTES, Entry, Fingerprint, Space, Stat, Writer
-from qavix_watch.errors import FileUnreadable, NameTaken, RootOffline
+from qavix_watch.errors import FileGone, FileUnreadable, NameTaken, RootOffline
 from qavix_watch.fs import probe
 from qavix_watch.fs.failures import mapped, shown
 from qavix_watch.fs.fingerprint import fingerprint
@@ -167,10 +167,13 @@ class Disk:
         sync_folder(os.path.dirname(temporary))
         return digest.hexdigest()
 
-    def remove(self, path: bytes) -> None:
-        """Remove a file; nothing happens where there is none."""
+    def remove(self, path: bytes, *, durable: bool = False) -> None:
+        """Remove a file; nothing happens where there is none. `durable`: a power cut shall not bring it back."""
         with mapped(path, "remove"), suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(path)
+        if durable:
+            with suppress(FileGone):
+                sync_folder(os.path.dirname(path))
 
     # Folders
 

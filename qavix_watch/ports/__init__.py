@@ -123,8 +123,8 @@ class Files(Protocol):
     def same_filesystem(self, one: bytes, other: bytes) -> bool:
         """Whether a rename from the folder `one` to the folder `other` can work."""
 
-    def remove(self, path: bytes) -> None:
-        """Remove a file; nothing happens where there is none."""
+    def remove(self, path: bytes, *, durable: bool = False) -> None:
+        """Remove a file; nothing happens where there is none. `durable`: a power cut shall not bring it back."""
 
     def remove_empty(self, folder: bytes, stop: bytes) -> None:
         """Remove `folder` and its parents below `stop` as far as they are empty."""

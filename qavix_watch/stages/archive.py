@@ -233,7 +233,7 @@ async def _put_away(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed
     if not await ports.blocking(is_there, ports, aside):
         return Away(drop.target)
     if _after(rules, drop) == "delete" and not failed:
-        await ports.blocking(ports.files.remove, aside)
+        await ports.blocking(partial(ports.files.remove, aside, durable=True))
         return Away(None)
     try:
         return await _to_free_name(ports, rules, hand, aside, _room(rules, failed), drop.path)
@@ -278,4 +278,4 @@ def _partner_too(ports: Ports, rules: Rules, hand: Hand, away: Away, free: bool)
         with suppress(FileChanged, FileGone):  # it was replaced or taken away after all: what lies there now is not the one that was used
             any(move(ports, hand, original, join(parent(away.path), numbered(name, number))) for number in range(1, MOST_NUMBERS))
     elif ports.files.fingerprint(path, hand.meter("comparing")).sha256 == drop.partner_sha256:
-        ports.files.remove(path)
+        ports.files.remove(path, durable=True)

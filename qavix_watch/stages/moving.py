@@ -33,7 +33,7 @@ def move(ports: Ports, hand: Hand, original: Original, target: bytes) -> bool:
         if not _same_content(ports, hand, original, target):
             return False
         ports.files.make_durable(target)
-    ports.files.remove(original.path)
+    ports.files.remove(original.path, durable=True)
     return True
 
 

@@ -53,7 +53,7 @@ def remove_why(ports: Ports, original: bytes) -> None:
     for path in whys_beside(original):
         with suppress(FileError):
             if _is_ours(ports.files.read(path, LIMIT_BYTES)):
-                ports.files.remove(path)
+                ports.files.remove(path, durable=True)  # nobody would look for it again
 
 
 def clear_away(ports: Ports, rules: Rules, original: bytes) -> None:

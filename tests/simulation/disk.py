@@ -264,9 +264,12 @@ class SimulatedDisk:
         with mapped(folder, "make durable what lies in"):
             self._program.sync_folder(folder)
 
-    def remove(self, path: bytes) -> None:
+    def remove(self, path: bytes, *, durable: bool = False) -> None:
         with mapped(path, "remove"), suppress(FileNotFoundError, NotADirectoryError):
             self._program.unlink(path)
+        if durable:
+            with suppress(FileGone):
+                self._sync_folder(os.path.dirname(path))
 
     # Folders
 

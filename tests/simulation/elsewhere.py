@@ -179,7 +179,8 @@ async def bring_result(person: Person) -> None:
     if not found:
         return
     source = person.one_of("which result", found)
-    data = person.content(source) or b"gone"
+    data = person.content(source)
+    assert data
     folder = person.layout.inbox + os.path.dirname(source)[len(person.layout.outbox) :]
     path = person.free_name(folder, b"result", b".mp4")
     person.record.readable.add(digest(data))

@@ -36,17 +36,17 @@ class Disks(Disk):
         self.before: dict[str, Callable[[], None]] = {}
         self.after: dict[str, Callable[[], None]] = {}
 
-    def _around(self, act: str, *arguments: Any) -> Any:
+    def _around(self, act: str, *arguments: Any, **how: Any) -> Any:
         self.before.pop(act, lambda: None)()
-        found = getattr(Disk, act)(self, *arguments)
+        found = getattr(Disk, act)(self, *arguments, **how)
         self.after.pop(act, lambda: None)()
         return found
 
     def rename_new(self, source: bytes, target: bytes) -> None:
         self._around("rename_new", source, target)
 
-    def remove(self, path: bytes) -> None:
-        self._around("remove", path)
+    def remove(self, path: bytes, *, durable: bool = False) -> None:
+        self._around("remove", path, durable=durable)
 
     def copy(self, source: bytes, temporary: bytes, meter: Any) -> str:
         found: str = self._around("copy", source, temporary, meter)

@@ -207,7 +207,7 @@ def test_a_file_that_is_renamed_under_the_upload_is_not_sent_again(world: World,
     assert isinstance(world.step("upload"), Retry)
     world.look()
     world.later(60)
-    world.steps("upload")
+    world.through("submit")
     assert (content(world)["state"], sent(world) - before) == ("stored", 1)
 
 
