@@ -80,6 +80,8 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         # It may be long until this works: meanwhile people see their file where they put it.
         await ports.blocking(_lay_back, ports, aside, original)
         raise
+    if isinstance(away, Later):
+        return away
     if failed and away.path is not None:
         await _say_why(ports, rules, hand, away.path, jobs)
     await ports.blocking(_partner_too, ports, rules, hand, away, await _partner_free(ports, drop))
@@ -228,10 +230,12 @@ async def _unlike(ports: Ports, rules: Rules, hand: Hand, why: str) -> Outcome:
     return Done(state, why, {"ended_at": now, "aside": None}, also=note, due=None)
 
 
-async def _put_away(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bool) -> Away:
+async def _put_away(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bool) -> Away | Later:
     drop: Drop = hand.row
     if not await ports.blocking(is_there, ports, aside):
-        return Away(drop.target)
+        if await ports.blocking(_was_put_away, ports, rules, drop, failed):
+            return Away(drop.target)
+        return Later(rules.rescan_seconds, "its folder was renamed while it was put away")  # the next look at the inbox finds it again
     if _after(rules, drop) == "delete" and not failed:
         await ports.blocking(partial(ports.files.remove, aside, durable=True))
         return Away(None)

@@ -14,6 +14,7 @@ from qavix_watch.errors import OrderError
 from qavix_watch.stages.asides import aside_of, find_again
 from qavix_watch.stages.order import order_fields
 from qavix_watch.stages.scan import candidates
+from qavix_watch.stages.whys import clear_strays
 
 if TYPE_CHECKING:
     from qavix_watch.core.records import Drop
@@ -92,6 +93,7 @@ class Inventory:
         """Bring the state into step with a look; True where there is news. `closed`: files that a writer has let go of since."""
         now = self._ports.clock.now()
         await self._find_asides(seen)
+        await clear_strays(self._ports, self._rules, seen.files)
         self._arriving.notice(seen, self._recorded, now, self._ports.clock.wall())
         news = self._news(seen, closed)
         if news or self._arriving or seen.asks_for_pairs:

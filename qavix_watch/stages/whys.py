@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 ENDING = b".why.txt"
 LONGEST_NAME_BYTES = 240
+_PRIVATE = re.compile(rb"\.qavix-why-[0-9]+-[0-9]+")
 MOST_NUMBERS = 3
 """The second name and the third are used where a person's own file has the first."""
 
@@ -32,6 +34,19 @@ def whys_beside(original: bytes) -> list[bytes]:
 def private_of(original: bytes, hand: Hand) -> bytes:
     """The name under which the text about it is written, which no other try uses."""
     return join(parent(original), f".qavix-why-{hand.id}-{hand.row.fence}".encode())
+
+
+async def clear_strays(ports: Ports, rules: Rules, seen: Iterable[bytes]) -> None:
+    """Half-written texts in the inbox, of those files that were seen there, go where their folder was renamed meanwhile.
+
+    Those that lie where they were named are being written, or the sweep sees to them.
+    """
+    paths = [rules.layout.in_inbox(path) for path in seen if _PRIVATE.fullmatch(name_of(path))]
+    if paths:
+        strays = await ports.store.transaction("texts astray", lambda tx: [path for path in paths if not tx.private.knows(path)])
+        for path in strays:
+            with suppress(FileError):
+                await ports.blocking(ports.files.remove, path)
 
 
 def write_why(ports: Ports, hand: Hand, original: bytes, jobs: Sequence[Job]) -> None:

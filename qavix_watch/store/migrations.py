@@ -134,6 +134,7 @@ CREATE UNIQUE INDEX drops_one_a_path ON drops (account, place, path)
 CREATE INDEX drops_turn ON drops (account, state, priority DESC, due) WHERE due IS NOT NULL;
 CREATE INDEX contents_turn ON contents (account, state, priority DESC, due) WHERE due IS NOT NULL;
 CREATE INDEX jobs_turn ON jobs (account, state, priority DESC, due) WHERE due IS NOT NULL;
+CREATE INDEX drops_failing ON drops (account, state, priority DESC, due) WHERE verdict = 'failed';
 CREATE INDEX drops_by_command ON drops (account, id) WHERE outlet IS NOT NULL;
 ALTER TABLE jobs ADD COLUMN estimate REAL;
 ALTER TABLE jobs ADD COLUMN reserved REAL;
@@ -143,6 +144,7 @@ UPDATE jobs SET reserved = coalesce(credits_used, CASE WHEN state <> 'failed' TH
 ALTER TABLE jobs ADD COLUMN approved INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN batch INTEGER;
 ALTER TABLE jobs ADD COLUMN held_by TEXT NOT NULL DEFAULT '';
+CREATE INDEX jobs_paid ON jobs (account, state, priority DESC, due) WHERE approved = 1 OR posted = 1;
 CREATE INDEX drops_order ON drops (account, place, canonical, created_at);
 CREATE INDEX jobs_price ON jobs (account, canonical, estimate);
 CREATE INDEX jobs_held_by ON jobs (account, held_by) WHERE held_by <> '';

@@ -40,6 +40,11 @@ class Private:
         )
         return [row[0] for row in rows]
 
+    def knows(self, path: bytes) -> bool:
+        """Whether this is one of them, as it was named."""
+        found = self._connection.execute("SELECT 1 FROM private_names WHERE account = ? AND path = ?", (self._account, path))
+        return found.fetchone() is not None
+
     def let_go(self, claim: Claim) -> None:
         """Who had this in hand, and was fenced out, makes nothing more."""
         if claim.item == "drop":

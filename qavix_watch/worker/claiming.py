@@ -51,7 +51,7 @@ class Claiming:
     def _of_lane(self, tx: Tx, lane: Lane) -> list[Piece]:
         begun: list[Piece] = []
         free = lane.slots - sum(piece.lane is lane for piece in self.in_hand)
-        for choice in self._choices(lane):
+        for choice in self._choices(lane) if free > 0 else ():
             new = [key(brake) for brake in choice.tried]
             if free <= len(begun) or self.tried & set(new):
                 continue

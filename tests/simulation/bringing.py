@@ -182,7 +182,7 @@ async def with_options(person: Person) -> None:
         try:
             person.save(options, b"embed = true\n")
         finally:
-            gift.places.append(person.asked_at(path))
+            gift.places.append(person.asked_at(gift.path))  # its folder may have another name by now
     if how == "behind":
         del gift.places[0]  # what its folder asked for while it was still arriving never counted
     person.count("options in a file")

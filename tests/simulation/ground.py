@@ -11,6 +11,8 @@ from tests.simulation.kernel import Kernel, Program
 from tests.simulation.volumes import Volume
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.simulation.disk import SimulatedDisk
     from tests.simulation.machines import Machine
     from tests.simulation.world import World
@@ -27,14 +29,21 @@ def layout_of(*, cold_archive: bool, after: str) -> Layout:
     return Layout(MARKERS[ROOT], ROOT + b"/inbox", ROOT + b"/outbox", archive, ROOT + b"/failed", after=after, root=ROOT)
 
 
+def markers_of(layout: Layout) -> dict[bytes, str]:
+    """The markers that the service looks at: those of the folders that it works in."""
+    rooms = (layout.inbox, layout.outbox, layout.archive, layout.failed)
+    return {folder: mark for folder, mark in MARKERS.items() if any(room.startswith(folder + b"/") for room in rooms)}
+
+
 class SimulatedRoots:
     """`Roots`: each folder is there if its marker is."""
 
-    def __init__(self, files: SimulatedDisk) -> None:
+    def __init__(self, files: SimulatedDisk, markers: Mapping[bytes, str]) -> None:
         self._files = files
+        self._markers = markers
 
     def check(self, path: bytes | None = None) -> None:
-        for folder, mark in MARKERS.items():
+        for folder, mark in self._markers.items():
             if path is None or path == folder or path.startswith(folder + b"/"):
                 self._check_one(folder, mark)
 

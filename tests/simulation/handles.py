@@ -95,7 +95,8 @@ class Handle:
                 self._check()
                 self.inode.sync()
         except OSError:
-            self.inode.spoiled = self.inode.dirty
+            if self.alive:  # of what was unplugged the kernel knows nothing any more
+                self.inode.spoiled = self.inode.dirty
             raise
 
     def close(self) -> None:

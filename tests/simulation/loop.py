@@ -239,24 +239,22 @@ class Loop(asyncio.BaseEventLoop):
         if self.is_closed():
             raise Over
         job = getcurrent()
-        if isinstance(job, Job) and (not self._inline or _is_dead(job.host)) and (seconds > 0 or not self._goes_on(job)):
+        if isinstance(job, Job) and (not self._inline or _is_dead(job.host)) and (seconds > 0 or not self.goes_on(job.host, job.label)):
             job.rest(seconds)
 
-    async def others(self) -> None:
-        """The same for what awaits."""
-        task = asyncio.current_task()
-        if not isinstance(task, Task) or not self._goes_on(task):
+    async def others(self, host: Host | None) -> None:
+        """The same for what awaits on this host."""
+        if not self.goes_on(host, name_of(host)):
             await asyncio.sleep(0)
 
-    def _goes_on(self, runs: Job | Task) -> bool:
-        """A step in which nobody but who is at a port could run is taken without leaving it: that is half of all steps."""
-        host = runs.host
+    def goes_on(self, host: Host | None, who: str) -> bool:
+        """Whether nobody but who runs could take the next step. Then it has taken it by this, and need not be left: so half of them are."""
         if self._ready or self._ends or (host is not None and (host.dead or host.frozen)) or self.steps >= self._most_steps:
             return False
         if self._timers and self._timers[0][0] <= self._clock:
             return False
         self.steps += 1
-        self._note(runs.label)
+        self._note(who)
         return True
 
     async def never(self) -> NoReturn:

@@ -17,7 +17,7 @@ from qavix_watch.errors import QavixWatchError
 from qavix_watch.ports import Ports
 from qavix_watch.stages.sweep import left_behind
 from tests.simulation.disk import SimulatedDisk
-from tests.simulation.ground import MARKERS, SimulatedRoots
+from tests.simulation.ground import SimulatedRoots, markers_of
 from tests.simulation.hosts import Host
 from tests.simulation.jobs import Job
 from tests.simulation.kernel import Kernel, Program
@@ -156,7 +156,7 @@ class Machine:
         self._fate(where)
         if host is not None and host.dead:
             await self.world.loop.never()
-        await self.world.loop.others()
+        await self.world.loop.others(host)
 
     def pause(self, seconds: float) -> None:
         """In blocking code: so much time passes."""
@@ -246,7 +246,8 @@ class Machine:
 
     async def _serve(self, program: Program, host: Host) -> None:
         world, loop = self.world, self.world.loop
-        roots = SimulatedRoots(SimulatedDisk(program))
+        markers = markers_of(world.layout)
+        roots = SimulatedRoots(SimulatedDisk(program), markers)
         files = SimulatedDisk(program, guard=roots.check)
         api, store = world.service.api(self), world.state.store(self)
         ports = Ports(
@@ -256,7 +257,7 @@ class Machine:
         rules, layout = world.rules, world.layout
         await loop.blocking(_make_folders, files, [layout.inbox, layout.outbox, layout.archive, layout.failed])
         parts = await loop.blocking(left_behind, files, layout)
-        places = [(mark, folder, self.starts) for folder, mark in MARKERS.items()]
+        places = [(mark, folder, self.starts) for folder, mark in markers.items()]
         start = Start(self.name, f"boot {self._boots} of {self.name}", self.starts, "", places, parts)
         left = await store.transaction("start", lambda tx: begin(tx, start, ports.clock.now(), rules.longest_retry_seconds))
         await loop.blocking(left.sweep, files, rules)

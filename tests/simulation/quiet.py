@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.simulation import bringing, commands, elsewhere
+from tests.simulation import bringing, commands, elsewhere, hands, surroundings
 from tests.simulation.people import ACTS
 from tests.simulation.person import BREATHS
 from tests.simulation.scenes import ORDERS, PAIRS
@@ -22,6 +22,9 @@ UP, LONG_ENOUGH, FAR_AWAY = 2.0, 15.0, 40.0
 FILE, PAIR, AGAIN = bringing.a_file, bringing.a_pair, bringing.a_duplicate
 COLD, KEPT, DELETED = {"shape: cold archive": (3,)}, {"shape: after": (3,)}, {"shape: after": (4,)}
 FAR, CALLED, SHARED = {"shape: remote": (2,)}, {"shape: callbacks": (1,)}, {"shape: two hosts": (3,)}
+
+PROMPT = {"more people": (0,), "Ann: slow": (0,) * 4, "Ann: steady": (0,) * 4, "Ann: client dies": (0,) * 4}
+"""Ann is alone, and what she brings comes quickly and whole."""
 
 
 def decided(streams: Mapping[str, Sequence[int]]) -> dict[Place, int]:
@@ -73,3 +76,11 @@ QUIET_LIVES = (
     quiet("two machines", FILE, machines="AB", **SHARED),
 )
 """Each is swept, point by point."""
+
+MEANWHILE = (
+    quiet("a file that is changed meanwhile", FILE, hands.change),
+    quiet("a folder that is renamed meanwhile", FILE, hands.rename_folder),
+    quiet("a name that is taken meanwhile", FILE, elsewhere.take_result_name),
+    quiet("a share that is away meanwhile", FILE, surroundings.unplug, **{"Ann: away for": (2,)}),
+)
+"""Each is frozen, at every point: while it stands still people go on, and it wakes to another world than it knows."""

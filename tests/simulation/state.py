@@ -120,11 +120,12 @@ class SimulatedStore:
     async def transaction(self, name: str, act: Callable[[Tx], T]) -> T:
         """As of the real one."""
         await self._machine.apoint(f"before “{name}”")
-        answer = Answer(self._state.world.loop.create_future())
+        loop = self._state.world.loop
+        answer = Answer(loop.create_future())
         self._waiting.append(Act(name, act, answer))
         if not self._serving:
             self._serving = True
-            self._state.world.loop.call_soon(self._serve)
+            loop.call_soon(self._serve)
         result: T = await answer.future
         await self._machine.apoint(f"after “{name}”")
         return result

@@ -4,7 +4,8 @@ They find at once what seeds find late, a death between two acts that follow eac
 wrong: so both are run. A quiet life is made this one and no other by the few decisions that are not 0 in it.
 
 A death forgets what the program knew. Between two points where neither disk nor state nor anything on the network has changed it is the
-same death: of those only the first is lived. A freeze forgets nothing: where another machine goes on meanwhile it comes at each of them.
+same death: of those only the first is lived. So it is with a freeze where nothing happens meanwhile; but where another machine or people
+go on it comes at `every` point, since what is frozen forgets nothing, and acts by what it knew.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ ENDS: Mapping[str, int] = {"kill": KILL, "power cut": POWER_CUT, "freeze": FREEZ
 LONGER_THAN_A_LEASE = 2
 """The freeze that others outlive: what is frozen is taken over, and wakes as a zombie."""
 DEATH = "death "
+SHOWN = 3
 REQUESTS = "travel there"
 """The stream that every request to the service asks when it leaves."""
 
@@ -90,31 +92,35 @@ def points(quiet: QuietLife) -> Points:
     return choices.points
 
 
-def swept(quiet: QuietLife, how: str, machine: str, passed: Points) -> Iterator[int]:
+def swept(passed: Sequence[Point], since: float, *, every: bool) -> Iterator[int]:
     """The numbers of the points at which a machine is disturbed."""
     before = -1
-    for number, time, happened in passed[machine]:
-        forgets_nothing = how == "freeze" and len(passed) > 1
-        if time >= quiet.since and (forgets_nothing or happened > before):
+    for number, time, happened in passed:
+        if time >= since and (every or happened > before):
             yield number
         before = happened
 
 
-def disturbed(quiet: QuietLife, how: str, passed: Points) -> Iterator[Tape]:
+def disturbed(quiet: QuietLife, how: str, passed: Points, *, every: bool = False) -> Iterator[Tape]:
     """The tape of each life of a sweep: `how` it is disturbed, at one of the points after the other."""
     for machine in quiet.machines:
-        for at in swept(quiet, how, machine, passed):
+        for at in swept(passed[machine], quiet.since, every=every):
             decisions = {**quiet.decisions, (f"{DEATH}{machine}", at): ENDS[how]}
             if how == "freeze":
                 decisions[f"freeze {machine}", 0] = LONGER_THAN_A_LEASE
             yield Tape(decisions, f"{quiet.name}: {how} at point {at} of {machine}")
 
 
-def sweep(quiet: QuietLife, how: str) -> list[Fallen]:
-    """Live it with this disturbance at every point; gives the lives that broke a law."""
+def sweep(quiet: QuietLife, how: str, *, every: bool = False) -> list[Fallen]:
+    """Live it with this disturbance at every point, or at all that differ; gives the lives that broke a law."""
     fallen = []
-    for tape in disturbed(quiet, how, points(quiet)):
+    for tape in disturbed(quiet, how, points(quiet), every=every):
         failure = live(Taped(tape)).failure
         if failure is not None:
             fallen.append(Fallen(tape.about, failure, tape))
     return fallen
+
+
+def told(fallen: Sequence[Fallen]) -> str:
+    """For whoever looks into them: the first few, with their tapes."""
+    return "\n\n".join(f"{one.about}: {one.failure}\n{dict(one.tape.decisions)}" for one in fallen[:SHOWN])

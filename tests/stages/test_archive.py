@@ -331,6 +331,24 @@ def test_what_was_aside_is_not_lost_where_its_folder_is_renamed_meanwhile(world:
     assert data in [path.read_bytes() for path in world.root.rglob("*.mp4") if "outbox" not in path.parts]
 
 
+def test_an_original_whose_folder_is_renamed_while_it_is_put_away_is_followed(world: World, delivered: Path, disks: Disks) -> None:
+    same_filesystem = disks.same_filesystem
+
+    def renamed(one: bytes, other: bytes) -> bool:
+        same = same_filesystem(one, other)
+        if delivered.parent.exists() and not delivered.exists():  # it is aside by now
+            delivered.parent.rename(world.inbox / "erase")
+        return same
+
+    disks.same_filesystem = renamed  # type: ignore[method-assign]
+    assert isinstance(world.step("archive"), Later)
+    world.look()
+    world.later(world.rules.rescan_seconds)
+    world.steps("archive")
+    assert (world.state(), world.files("archive")) == ("archived", [f"erase/{delivered.name}"])
+    assert world.files("inbox") == []
+
+
 def test_an_original_left_aside_by_a_drop_that_is_at_rest_gets_its_name_back(world: World, delivered: Path) -> None:
     world.step("archive")
     away = world.root / "archive" / ORDER / "clip.mp4"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tests.simulation.choices import Pinned, Tape, Taped
 from tests.simulation.outcomes import choices_of
-from tests.simulation.quiet import QUIET_LIVES, decided
+from tests.simulation.quiet import MEANWHILE, QUIET_LIVES, decided
 from tests.simulation.sweeps import disturbed, points
 
 if TYPE_CHECKING:
@@ -41,12 +41,19 @@ def lives_with(says: str, often: Collection[str] = (), **streams: Sequence[int])
     return Among(says, lambda: (Pinned(choices_of(SEED, number).seed, fixed, often) for number in itertools.count()))
 
 
-def each(how: str, name: str, **streams: Sequence[int]) -> Among:
-    """The lives of a sweep: a quiet life, disturbed at one of its points after the other. `streams`: what else is decided in them."""
+def _undisturbed() -> Iterator[Choices]:
+    return (Taped(Tape(quiet.decisions)) for quiet in QUIET_LIVES)
+
+
+QUIET = Among("the quiet lives", _undisturbed)
+
+
+def each(how: str, name: str, *, machine: str = "A", since: float = 0.0, every: bool = False) -> Among:
+    """The lives of a sweep: a quiet life of which a machine is disturbed at one of its points after the other, from `since` on."""
 
     def lives() -> Iterator[Choices]:
-        quiet = next(quiet for quiet in QUIET_LIVES if quiet.name == name)
-        tapes = disturbed(quiet, how, points(quiet))
-        return (Taped(Tape({**tape.decisions, **decided(streams)}, tape.about)) for tape in tapes)
+        quiet = next(quiet for quiet in (*QUIET_LIVES, *MEANWHILE) if quiet.name == name)
+        tapes = disturbed(replace(quiet, machines=machine, since=since), how, points(quiet), every=every)
+        return (Taped(tape) for tape in tapes)
 
-    return Among(f"a {how} at each point of “{name}”", lives)
+    return Among(f"a {how} at each point of “{name}” from {since:g} s on", lives)

@@ -17,9 +17,9 @@ from qavix_watch.store.drops import Drops
 from qavix_watch.store.jobs import Jobs
 from tests.simulation import bringing, commands, elsewhere, hands
 from tests.simulation.disk import SimulatedDisk
-from tests.simulation.mutants.among import lives_with
+from tests.simulation.mutants.among import each, lives_with
 from tests.simulation.mutants.planting import Soil, mutant
-from tests.simulation.quiet import COLD, FAR, SHARED, asks, does
+from tests.simulation.quiet import COLD, FAR, PROMPT, asks, does
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,17 +35,18 @@ if TYPE_CHECKING:
 MANY = 1000
 FILE = bringing.a_file
 COLD_ARCHIVES = lives_with("lives with the archive on another disk", **COLD)
-ZOMBIES = lives_with("lives of two machines that often freeze", often=("death A", "death B"), **SHARED)
+ZOMBIES = each("freeze", "two machines", machine="B", since=25.0, every=True)
 NAMES_TAKEN = lives_with("lives in which Ann takes the name of a result", **does(FILE, elsewhere.take_result_name))
 DUPLICATES = lives_with("lives in which Ann brings the same again", **does(FILE, bringing.a_duplicate))
 REPLACED = lives_with(
     "lives on a share, in which Ann changes a file between two looks", **does(FILE, FILE, hands.change), **FAR,
-    **{"more people": (0,), "Ann: waits": (4, 4), "task takes": (1, 1), "Ann: which file": (0,), "Ann: slow": (0, 0, 0)},
+    **PROMPT, **{"Ann: waits": (4, 4), "task takes": (1, 1), "Ann: which file": (0,)},
 )
 MADE_ANEW = lives_with(
-    "lives in which a result is made anew amid its download", **does(FILE, commands.scan), **asks("subs en to fr"),
+    "lives in which a result is made anew amid its download", **does(FILE, commands.scan), **asks("subs en to fr"), **PROMPT,
     **{"Ann: waits": (5,), "validators of results": (0,), "result cut short": (2,), "result made anew": (0, 1)},
 )
+TAKEN = each("freeze", "a name that is taken meanwhile", since=6.0, every=True)
 PIECE_BYTES = 1 << 20
 
 
@@ -64,7 +65,7 @@ def syncs_no_names(soil: Soil) -> None:
     soil.put(SimulatedDisk, "_sync_folder", lambda _self, _folder: None)
 
 
-@mutant("a rename that replaces", within=MANY)
+@mutant("a rename that replaces", within=MANY, among=TAKEN)
 def replaces(soil: Soil) -> None:
     """Giving a name takes it away from whatever has got it in the meantime."""
     soil.put(SimulatedDisk, "rename_new", _rename_over)

@@ -13,9 +13,9 @@ from qavix_watch.errors import ApiError, Unreachable
 from qavix_watch.stages import clone, generations, money, submit, upload
 from qavix_watch.store.jobs import Jobs
 from tests.simulation import bringing, commands, hands
-from tests.simulation.mutants.among import lives_with
+from tests.simulation.mutants.among import QUIET, lives_with
 from tests.simulation.mutants.planting import Soil, mutant
-from tests.simulation.quiet import asks, does
+from tests.simulation.quiet import PROMPT, asks, does
 from tests.simulation.scenes import ORDERS
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ MANY = 1000
 FILE, CLONE = bringing.a_file, ORDERS.index("clone voice")
 UNHEARD = {"lost answer: video_translation": (1,) * 8, "Ann: waits": (3,)}
 TAKEN_OUT = lives_with(
-    "lives in which answers to a POST are lost and Ann takes the file out", **does(FILE, hands.delete), **asks("dub en to es"), **UNHEARD
+    "lives in which answers to a POST are lost and Ann takes the file out", **does(FILE, hands.delete), **asks("dub en to es"), **PROMPT,
+    **UNHEARD,
 )
-FAN_OUTS = lives_with("lives with a fan-out", **asks("dub en to es, fr"))
 FAILURE = {"task failed": (1,), "Ann: waits": (5,)}
 RETRIES = lives_with("lives in which a task fails and Ann retries", **does(FILE, commands.retry), **FAILURE)
 CLONES = lives_with("lives in which the answer to a clone is lost", **does(bringing.a_voice), **{"lost answer: voice_clone": (1,)})
@@ -72,7 +72,7 @@ def believes_in_silence(soil: Soil) -> None:
     soil.put(money, "unclear", lambda _error: False)
 
 
-@mutant("a fan-out uploads twice", within=MANY, among=FAN_OUTS)
+@mutant("a fan-out uploads twice", within=MANY, among=QUIET)
 def sends_for_each(soil: Soil) -> None:
     """Every job of a fan-out has the same content sent for itself."""
     send = upload._send
