@@ -44,6 +44,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (places[_file(item)], item.get_closest_marker("slow") is None))
 
 
+PLENTY = 10**9
+"""Credits that no test uses up."""
+
+
 def _file(item: pytest.Item) -> str:
     return item.nodeid.partition("::")[0]
 
@@ -51,17 +55,18 @@ def _file(item: pytest.Item) -> str:
 @pytest.fixture(scope="session")
 def shared_service() -> Iterator[Running]:
     """A very quick sandbox without limits that matter; tests share it, and tell their own by content."""
-    options = SandboxOptions(speed=100, credits=10**9, requests_per_minute=10**6, queries_per_second=10_000)
+    options = SandboxOptions(speed=100, credits=PLENTY, requests_per_minute=10**6, queries_per_second=10_000)
     with running(options) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def service(shared_service: Running) -> Iterator[Running]:
-    """The session's sandbox, without faults before and after."""
+    """The session's sandbox, without faults before and after, and rich."""
     shared_service.faults()
     yield shared_service
     shared_service.faults()
+    shared_service.control("credits", {"credits": PLENTY})
 
 
 @pytest.fixture(scope="session")

@@ -167,9 +167,17 @@ class FileSink(_Open):
             os.ftruncate(self._fd, 0)
 
     def sync(self) -> None:
-        """Make what was written durable, and the first time its name too."""
+        """Make what was written durable, and the first time its name too.
+
+        Where that fails the file is emptied: the kernel forgets what it could not write, and calls the next try a success.
+        """
         with mapped(self._path, "write"):
-            os.fsync(self._fd)
+            try:
+                os.fsync(self._fd)
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(self._fd, 0)
+                raise
         if not self._named:
             sync_folder(os.path.dirname(self._path))
             self._named = True

@@ -77,7 +77,7 @@ class Sink(Protocol):
         """Empty it."""
 
     def sync(self) -> None:
-        """Make what was written durable."""
+        """Make what was written durable. Where that fails the file is empty after: nobody can tell what of it is on the disk."""
 
     def close(self) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import signal
@@ -320,6 +321,22 @@ def test_a_write_that_fails_leaves_the_old_text_and_no_temporary(disk: Disk, roo
     with pytest.raises(FileUnreadable):
         disk.write(root + b"/d", b"new", root + b"/.tmp")
     assert disk.listdir(root) == [b"d"]
+
+
+def test_of_what_could_not_be_made_durable_nothing_is_gone_on_with(disk: Disk, root: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_fd: int) -> None:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    with disk.append(root + b"/f") as sink:
+        sink.write(b"one")
+        monkeypatch.setattr("qavix_watch.fs.streams.os.fsync", fails)
+        with pytest.raises(FileUnreadable):
+            sink.sync()
+        monkeypatch.undo()
+        assert sink.size() == 0
+        sink.write(b"two")
+        sink.sync()
+    assert disk.read(root + b"/f", 10) == b"two"
 
 
 def test_a_sink_goes_on_where_it_ended(disk: Disk, root: bytes) -> None:

@@ -141,6 +141,7 @@ class Bring:
                 self.person.record.readable.add(digest(left))
             self._gift = self.person.give(path, self.ware, left, main=self.main)
             self._gift.whole = left == self.ware.data
+            self.once_whole(self._gift)  # as far as it ever will be: what lies beside it may be taken with it
 
 
 class Victim:

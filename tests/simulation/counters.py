@@ -86,6 +86,15 @@ _SCOPED = frozenset({"budget", "disk"})
 _LANES = frozenset(step.partition(":")[0] for step in STEPS)
 
 
+SELDOM = frozenset({
+    "changed while it was read", "fingerprint: waiting", "held after a clone of unclear end", "its order changed", "later: archiving",
+    "later: pending", "not uploaded, being known", "retried", "disk: ENOSPC", "held, the voice being there already", "order: waiting",
+    "results fetched again", "upload not known again", "result larger than said", "voice of that name by somebody else",
+    "refusals taken back", "a result was dropped again", "held after three generations", "brake budget:day off", "brake budget:month off",
+})  # fmt: skip
+"""What comes about once in a hundred lives, or more seldom: five hundred may do without one of them, thousands may not."""
+
+
 class Counters:
     """How often each of these happened, in one life or, merged, in many."""
 

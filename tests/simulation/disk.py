@@ -73,7 +73,12 @@ class SimulatedSink:
 
     def sync(self) -> None:
         with mapped(self._handle.path, "write"):
-            self._handle.sync()
+            try:
+                self._handle.sync()
+            except OSError:
+                with suppress(OSError):
+                    self._handle.truncate(0)
+                raise
         if not self._named:
             folder = os.path.dirname(self._handle.path)
             with mapped(folder, "make durable what lies in"):

@@ -98,14 +98,17 @@ def _torn(person: Person, gift: Gift) -> None:
     """A gift was lost; what lies in its place now may be done or not."""
     gift.removed = True
     gift.hindrance = gift.hindrance or "the power went before it was on the disk"
-    for film in person.record.gifts:
-        if gift.sha256 in film.partners:
-            film.hindrance = film.hindrance or "the power cut has taken its partner"
+    films = [film for film in person.record.gifts if gift.sha256 in film.partners]
+    for film in films:
+        film.hindrance = film.hindrance or "the power cut has taken its partner"
     data = person.content(gift.path)
     if data is None:
         return
     if not facts_of(data).cut:
         person.record.readable.add(digest(data))
+    for film in films:
+        if digest(data) not in film.partners:
+            film.partners.append(digest(data))
     rest = person.give(gift.path, Ware(gift.kind, data, gift.shows), data, main=gift.main)
     rest.durable, rest.partners = True, gift.partners
     rest.hindrance = "the power cut has left no more of it"
