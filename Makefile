@@ -15,9 +15,9 @@ SEED ?=
 demo: $(VENV)/.installed
 	$(BIN)/qavix-watch demo
 
-# Three workers on two cores: half of a test's time is waiting. What the tests start is compiled once, not at every start.
+# Long files begin first (tests/conftest.py). What the tests start is compiled once, not at every start.
 test: $(VENV)/.tools
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.tools
 	$(BIN)/ruff check .
