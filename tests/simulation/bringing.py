@@ -70,6 +70,28 @@ async def a_pair(person: Person) -> None:
     person.count(f"partner {how}")
 
 
+async def a_pair_again(person: Person) -> None:
+    """The film of a pair once more, with a second input of its own: that is other work."""
+    if not _pairs(person):
+        await a_pair(person)
+    if not (films := _pairs(person)):
+        return
+    film = person.one_of("which", films)
+    order = next(order for order in PAIRS if spec_of(order) is film.places[0].order.spec)  # type: ignore[union-attr]
+    kind = spec_of(order).partner
+    assert kind is not None
+    path = person.free_name(place_in(person, mine(person, order)), b"again", suffix_of(film.path))
+    partner = await _partner(person, _beside(person, path, kind, shared=False), kind, None)
+    if partner is not None:
+        await Bring(person, path, person.record.contents[film.sha256], once_whole=lambda gift: _join(gift, partner)).run()
+        person.count("pair again")
+
+
+def _pairs(person: Person) -> list[Gift]:
+    """The films that came well, with their second inputs."""
+    return [gift for gift in person.record.gifts if gift.main and gift.whole and gift.partners and gift.places[0].order is not None]
+
+
 def _beside(person: Person, path: bytes, kind: MediaKind, *, shared: bool) -> bytes:
     stem = split_name(os.path.basename(path))[0]
     if shared:

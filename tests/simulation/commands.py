@@ -24,7 +24,8 @@ _LIVE = "state IN ('waiting', 'settled', 'fingerprinted', 'delivering', 'archivi
 
 _HALTED = (
     "SELECT DISTINCT jobs.id FROM deliveries JOIN jobs ON jobs.id = deliveries.job"
-    " WHERE deliveries.state = 'pending' AND deliveries.due IS NULL AND jobs.state = 'done' ORDER BY jobs.id"
+    " WHERE deliveries.state = 'pending' AND deliveries.due IS NULL AND jobs.state = 'done' AND deliveries.reason LIKE 'it was begun %'"
+    " ORDER BY jobs.id"
 )
 
 

@@ -89,6 +89,7 @@ class Factory:
             task.ended = "completed"
             self._results.make(task, _kinds(task, EXTRA[self._world.pick("extra results", len(EXTRA))]))
             self._world.tell("service", "task %s is completed: %s", task.task_id, list(task.results))
+            self._world.counters.count(f"completed: {task.task_type}")
             settle(task, max(1, task.credits + (0, -1, 1)[self._world.pick("credits used", 3)]))
         self._callbacks.announce(task)
 

@@ -31,14 +31,14 @@ ACTS: tuple[Act, ...] = (
     commands.retry, commands.redo, commands.cancel, commands.approve, commands.pause, commands.scan,
     surroundings.unplug, surroundings.fill,
     bringing.a_series, bringing.a_series, bringing.a_deadly_file, elsewhere.insist, elsewhere.bring_result,
-    elsewhere.bring_result,
+    elsewhere.bring_result, bringing.a_pair_again,
 )  # fmt: skip
 """The first is what happens where nothing is decided."""
 COUNTED = frozenset({
     *(f"one of each kind: {task}" for task in TaskType),
     *(f"partner {how}" for how in ("first", "later", "changed", "missing", "shared")),
     "client died", "duplicate", "tree moved in", "voice of one's own", "name corrected", "options in a file", "file in no order",
-    "mass drop", "file of the wrong kind", "file changed under our hands", "file touched", "file moved under our hands",
+    "mass drop", "pair again", "file of the wrong kind", "file changed under our hands", "file touched", "file moved under our hands",
     "file deleted under our hands", "folder renamed", "folder deleted", "outbox name taken", "archive name taken", "result deleted",
     "result renamed", "outbox folder deleted", "dragged back", "retry", "redo", "cancel", "approved", "pause", "scan asked for",
     "root away", "disk full", "series", "deadly file", "film that fails for ever", "result brought back",

@@ -17,7 +17,7 @@ from qavix_watch.errors import OrderError
 from tests.simulation.gifts import Gift, Place, Possession, digest
 from tests.simulation.kernel import Program
 from tests.simulation.volumes import refusal
-from tests.simulation.wares import DEADLY, has_salt
+from tests.simulation.wares import DEADLY, Ware, has_salt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from qavix_watch.core.order import Order
     from tests.simulation.gifts import Record
     from tests.simulation.volumes import Inode
-    from tests.simulation.wares import Ware
     from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -231,7 +230,7 @@ class Person:
     def give(self, path: bytes, ware: Ware, data: bytes | None = None, *, main: bool = True) -> Gift:
         """Write down what lies at a path now: a whole ware, or the `data` of it that has come."""
         lies = ware.data if data is None else data
-        text = digest(ware.text.encode()) if ware.kind is MediaKind.TEXT else ""
+        text = digest(Ware(ware.kind, lies, ware.shows).text.encode()) if ware.kind is MediaKind.TEXT else ""
         place = self.asked_at(path)
         gift = Gift(len(self.record.gifts) + 1, ware.kind, digest(lies), len(lies), [place], main, data is None, ware.shows, text=text)
         gift.deadly = has_salt(lies, DEADLY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation import bringing, commands, elsewhere, hands, surroundings
-from tests.simulation.people import ACTS
+from tests.simulation.people import ACTS, MOST_ACTS
 from tests.simulation.person import BREATHS
 from tests.simulation.scenes import ORDERS, PAIRS
 from tests.simulation.sweeps import QuietLife
@@ -34,6 +34,7 @@ def decided(streams: Mapping[str, Sequence[int]]) -> dict[Place, int]:
 
 def does(*acts: Act) -> dict[str, Sequence[int]]:
     """What Ann does, one thing after the other, and no more."""
+    assert len(acts) <= MOST_ACTS
     return {"Ann: does more": (len(acts) - 1,), "Ann: does": [ACTS.index(act) for act in acts]}
 
 
@@ -43,23 +44,27 @@ def asks(*orders: str) -> dict[str, Sequence[int]]:
 
 
 def quiet(name: str, *acts: Act, machines: str = "A", **streams: Sequence[int]) -> QuietLife:
-    """Once all is up and running, Ann does one thing after the other, each when the one before must be done, and looks on to the end.
+    """Ann does one thing after the other, each when the one before must be done, and looks on to the end. Of an only one she waits until
+    all is up and running: a start with a file that lies there is a life of its own.
 
     `streams`: what else is decided.
     """
     pause = FAR_AWAY if streams.keys() & {*FAR, *SHARED} else LONG_ENOUGH
-    waits = {"Ann: waits": [BREATHS.index(UP), *[BREATHS.index(pause)] * MOST_WAITS]}
-    return QuietLife(name, decided({**does(commands.scan, *acts, commands.scan), **waits, **streams}), machines, since=UP)
+    before = [commands.scan] if len(acts) == 1 else []
+    waits = {"Ann: waits": [BREATHS.index(UP)] * len(before) + [BREATHS.index(pause)] * MOST_WAITS}
+    decisions = decided({**does(*before, *acts, commands.scan), **waits, **streams})
+    return QuietLife(name, decisions, machines, since=UP if before else 0.0)
 
 
 FROM_THE_FIRST = decided({**does(FILE, commands.scan), "Ann: waits": [BREATHS.index(LONG_ENOUGH)]})
+SAID_TWICE = decided({**does(FILE, commands.redo, commands.redo), "Ann: waits": [BREATHS.index(LONG_ENOUGH)] * 2})
 QUIET_LIVES = (
     QuietLife("a start with a file that lies there", FROM_THE_FIRST),
     quiet("dubbing", FILE),
     quiet("two languages", FILE, **asks("dub en to es, fr")),
     quiet("subtitles", FILE, **asks("subs en to fr")),
     quiet("erasing", FILE, **asks("erase")),
-    quiet("speaking", FILE, **asks("tts voice=sys-en-ava")),
+    quiet("speaking", FILE, **asks("tts voice=v-1")),
     quiet("a voice, and work with it", bringing.a_voice),
     quiet("a face swap", PAIR),
     quiet("a lip sync whose sound comes later", PAIR, **{"Ann: pair": [PAIRS.index("lip sync")], "Ann: partner": (1,)}),
@@ -82,5 +87,6 @@ MEANWHILE = (
     quiet("a folder that is renamed meanwhile", FILE, hands.rename_folder),
     quiet("a name that is taken meanwhile", FILE, elsewhere.take_result_name),
     quiet("a share that is away meanwhile", FILE, surroundings.unplug, **{"Ann: away for": (2,)}),
+    QuietLife("a command that is said meanwhile", SAID_TWICE, since=LONG_ENOUGH),
 )
 """Each is frozen, at every point: while it stands still people go on, and it wakes to another world than it knows."""

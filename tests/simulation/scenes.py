@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 VOICE = "anna"
 ORDERS = (
-    "dub en to es", "dub en to es, fr", "subs en to fr", "erase", "tts voice=sys-en-ava", "clone voice", "subs en to fr embed=yes",
+    "dub en to es", "dub en to es, fr", "subs en to fr", "erase", "tts voice=v-1", "clone voice", "subs en to fr embed=yes",
     "dub_en_to_es", "dub en to es (again)", "dub en to pt-BR hold=yes", "erase region=bottom", "dub en to de priority=high",
-    "subtitles en to es,fr,de", "tts voice=sys-en-ava priority=low",
+    "subtitles en to es,fr,de", "tts voice=Elena priority=low",
 )
 """Of one input."""
 PAIRS = ("face swap", "lip sync")

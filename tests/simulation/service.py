@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tests.simulation.accounts import Account
 from tests.simulation.afterwards import afterwards
 from tests.simulation.api import SimulatedApi
+from tests.simulation.asking import TASK_TYPES
 from tests.simulation.callbacks import Callbacks
 from tests.simulation.factory import Factory
 from tests.simulation.refusals import Refusal
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 COUNTED = (
+    *(f"completed: {task_type}" for task_type in sorted(TASK_TYPES.values())),
     "401", "402", "403", "404 path", "429", "5xx", "5xx after the work", "callback before the answer", "callback forged",
     "callback late", "callback lost", "callback twice", "file forgotten", "grant expired", "key seen before", "late request",
     "link expired", "lost answer", "lost request", "no output yet", "result cut short", "result expired", "result host in trouble",

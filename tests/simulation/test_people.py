@@ -271,7 +271,7 @@ def test_spoken_text_is_an_input_without_its_mark() -> None:
     world = done(bringing.a_file, {("Ann: order", 0): 4, ("Ann: byte order mark", 0): 3})
     (gift,) = world.people.gifts
     text = (ann(world).content(gift.path) or b"").decode("utf-8-sig")
-    body = {"text": text, "voice_id": "sys-en-ava", "name": "clip qx-1", "idempotency_key": idempotency_key("x")}
+    body = {"text": text, "voice_id": "v-1", "name": "clip qx-1", "idempotency_key": idempotency_key("x")}
     assert gift.works({}) == [Work.of_request("text_to_speech", body, ())]
 
 

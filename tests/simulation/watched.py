@@ -25,9 +25,9 @@ _UNREST = {
     "a command has no answer": "SELECT id, verb, target FROM commands WHERE done_at IS NULL",
     "a job is open": "SELECT id, state, due, reason FROM jobs WHERE state NOT IN ('done', 'failed', 'cancelled', 'held')",
     "a drop is open": "SELECT id, state, due, reason FROM drops WHERE state IN ('settled', 'archiving') AND held = ''",
-    "results are not delivered": """
-        SELECT deliveries.id, deliveries.due, deliveries.reason FROM deliveries JOIN jobs ON jobs.id = deliveries.job
-        WHERE deliveries.state = 'pending' AND jobs.state = 'done'""",
+    "results are not delivered, or will never come": """
+        SELECT deliveries.id, deliveries.due, deliveries.reason, jobs.state FROM deliveries JOIN jobs ON jobs.id = deliveries.job
+        WHERE deliveries.state = 'pending' AND jobs.state IN ('done', 'failed', 'cancelled')""",
     "private names are not swept": "SELECT due FROM duties WHERE name = 'sweep' AND due IS NOT NULL",
     "work is claimed": " UNION ".join(
         f"SELECT '{table}', id, owner FROM {table} WHERE owner IS NOT NULL" for table in ("drops", "contents", "jobs", "deliveries")

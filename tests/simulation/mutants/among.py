@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tests.simulation.choices import Pinned, Tape, Taped
+from tests.simulation.living import live
 from tests.simulation.outcomes import choices_of
 from tests.simulation.quiet import MEANWHILE, QUIET_LIVES, decided
 from tests.simulation.sweeps import disturbed, points
@@ -57,3 +58,15 @@ def each(how: str, name: str, *, machine: str = "A", since: float = 0.0, every: 
         return (Taped(tape) for tape in tapes)
 
     return Among(f"a {how} at each point of “{name}” from {since:g} s on", lives)
+
+
+def each_time(name: str, stream: str, value: int) -> Among:
+    """A quiet life in which the same goes wrong at each of its chances, one after the other."""
+
+    def lives() -> Iterator[Choices]:
+        quiet = next(quiet for quiet in QUIET_LIVES if quiet.name == name)
+        undisturbed = Taped(Tape(quiet.decisions))
+        live(undisturbed)
+        return (Taped(Tape({**quiet.decisions, (stream, at): value})) for at in range(undisturbed.asked(stream)))
+
+    return Among(f"“{name}”, with “{stream}” once at each of its chances", lives)

@@ -14,9 +14,10 @@ from qavix_watch.store.rows import bare
 from qavix_watch.store.work import KINDS, Work
 from qavix_watch.worker.loop import Worker
 from tests.simulation import bringing, commands
-from tests.simulation.mutants.among import each, lives_with
+from tests.simulation.mutants.among import each, each_time, lives_with
 from tests.simulation.mutants.planting import Soil, mutant
 from tests.simulation.quiet import SHARED, does
+from tests.simulation.state import DISK_FULL
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +32,8 @@ MANY = 1000
 FILE = bringing.a_file
 TWO_MACHINES = lives_with("lives with two machines", **SHARED)
 POWER_CUTS = lives_with("lives with many power cuts", often=("death A",))
-FULL_DISKS = lives_with("lives in which commits often fail", often=("state A", "state B"))
+SAID_MEANWHILE = each("freeze", "a command that is said meanwhile", since=15.0, every=True)
+FULL_DISKS = each_time("dubbing", "state A", DISK_FULL)
 KILLS = each("kill", "dubbing")
 DUPLICATES = lives_with("lives in which Ann brings the same again", **does(FILE, bringing.a_duplicate))
 CANCELLED = lives_with("lives in which Ann cancels and brings the same again", **does(FILE, commands.cancel, bringing.a_duplicate))
@@ -93,7 +95,7 @@ def _commit_and_tell(self: Commits, acts: Sequence[Act]) -> None:
                 act.asked.set_exception(error)
 
 
-@mutant("a wake that is lost", within=MANY)
+@mutant("a wake that is lost", within=MANY, among=SAID_MEANWHILE)
 def forgets_wakes(soil: Soil) -> None:
     """What is woken while somebody works at it is not looked at again after that."""
     soil.put(work, "_WOKEN", "due = coalesce(?, ?)")

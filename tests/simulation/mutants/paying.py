@@ -42,6 +42,7 @@ NAMESAKES = lives_with(
     "lives in which two voices of one name are cloned", **{"more people": (1,), "Ann: does": (0,), "Ben: does": (0,)},
     **{"Ann: order": (CLONE,), "Ben: order": (CLONE,), "Ann: name": (0,), "Ben: name": (0,)},
 )
+PAIRS_AGAIN = lives_with("lives in which a film comes with two pictures", **does(bringing.a_pair, bringing.a_pair_again))
 BUDGETS = lives_with("lives with a budget for the day", **{"shape: budget": (4,)})
 LIMITS = lives_with("lives with a limit for each job", **{"shape: budget": (3,)})
 
@@ -126,7 +127,7 @@ def clones_side_by_side(soil: Soil) -> None:
     soil.put(Jobs, "clone_underway", lambda _self, _name, _but: False)
 
 
-@mutant("the partner is no part of the identity", within=MANY)
+@mutant("the partner is no part of the identity", within=MANY, among=PAIRS_AGAIN)
 def forgets_the_partner(soil: Soil) -> None:
     """The same video with another picture counts as the same work."""
     identity = generations.identity.identity

@@ -15,14 +15,13 @@ from qavix_watch.stages import upload
 from qavix_watch.stages.drop import Intake
 from qavix_watch.stages.scan import scan
 from qavix_watch.store.brakes import Brakes
-from qavix_watch.store.drops import Drops
 from qavix_watch.store.jobs import Jobs
 from qavix_watch.worker import meaning
 from qavix_watch.worker.lanes import Lane
-from tests.simulation import bringing, hands, surroundings
+from tests.simulation import bringing, commands, surroundings
 from tests.simulation.mutants.among import lives_with
 from tests.simulation.mutants.planting import Soil, mutant
-from tests.simulation.quiet import does
+from tests.simulation.quiet import asks, does
 
 if TYPE_CHECKING:
     from qavix_watch.core.outcomes import Outcome
@@ -34,7 +33,10 @@ if TYPE_CHECKING:
     from qavix_watch.worker import Piece
 
 MANY = 1000
-TAKEN_OUT = lives_with("lives in which Ann takes a file out", **does(bringing.a_file, hands.delete))
+SLOW_TEXTS = lives_with(
+    "lives in which a text comes slowly", **does(bringing.a_file, commands.scan), **asks("tts voice=v-1"),
+    **{"Ann: client": (0,), "Ann: pieces": (1,), "Ann: slow": (3,), "Ann: waits": (5,)},
+)
 CUT_UPLOADS = lives_with("lives in which uploads often break off", often=("upload cut", "storage in trouble"))
 UNPLUGGED = lives_with("lives in which Ann pulls a plug", **does(bringing.a_file, surroundings.unplug))
 
@@ -50,7 +52,7 @@ def settles_at_once(soil: Soil) -> None:
     soil.everywhere(connect, _connect_hastily)
 
 
-@mutant("a writer that nobody asks for", within=MANY)
+@mutant("a writer that nobody asks for", within=MANY, among=SLOW_TEXTS)
 def asks_no_writer(soil: Soil) -> None:
     """A file that is quiet counts as complete although somebody has it open for writing, or it has a hole."""
 
@@ -133,9 +135,3 @@ def never_lets_go(soil: Soil) -> None:
 def heeds_no_brake(soil: Soil) -> None:
     """Work goes on under every brake, `pause` among them."""
     soil.put(Lane, "is_stopped_by", lambda _self, _brake: False)
-
-
-@mutant("a file taken out after its POST is forgotten", within=MANY, among=TAKEN_OUT)
-def undoes_too_late(soil: Soil) -> None:
-    """Taking a file out counts as the undo although a request for it has gone out: its task is billed and never delivered."""
-    soil.put(Drops, "was_submitted", lambda _self, _number: False)
