@@ -99,6 +99,14 @@ class Drops:
         ).fetchall()
         return (read(Drop, row) for row in rows)
 
+    def settle_again(self, now: float, why: str) -> None:
+        """Whether a file is complete is to be judged anew, of each that was not read since."""
+        rows = self._connection.execute(
+            "SELECT id FROM drops WHERE account = ? AND state = 'settled' AND owner IS NULL", (self._account,)
+        ).fetchall()
+        for (number,) in rows:
+            self._work.move("drop", number, (DropState.SETTLED,), DropState.WAITING, now, why, {"due": now})
+
     def _begin_again(self, number: int, now: float, why: str, fields: Mapping[str, Any]) -> bool:
         if self.was_submitted(number):
             return False
@@ -133,17 +141,16 @@ class Drops:
     def vanished(self, number: int, now: float, why: str = "the original was taken away") -> str:
         """Its file is no longer there: what was not submitted for it is undone.
 
-        Gives "gone" (that was all) or "detached" (what was submitted is still delivered).
+        Gives "gone" (that was all) or "detached" (what was submitted is still delivered; what is being put away comes to its end).
         """
         self._forget_jobs(number, now, why)
-        if self.was_submitted(number):
-            self.detach(number, now, why)
-            self.conclude(number, now)
-            return "detached"
-        self._work.move(
+        if not self.was_submitted(number) and self._work.move(
             "drop", number, (*_BEFORE_JOBS, DropState.DELIVERING), DropState.GONE, now, "taken out", {"ended_at": now}
-        )
-        return "gone"
+        ):
+            return "gone"
+        self.detach(number, now, why)
+        self.conclude(number, now)
+        return "detached"
 
     def detach(self, number: int, now: float, why: str) -> None:
         """What lies at its path is no longer this drop's: its results are delivered, the path is left alone."""

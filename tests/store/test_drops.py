@@ -253,6 +253,25 @@ def test_a_drop_is_put_away_once_every_delivery_is_at_rest(state: State, deliver
     assert (row["state"], row["verdict"], row["due"]) == ("archiving", verdict, NOW)
 
 
+def test_what_is_being_put_away_unsubmitted_leaves_its_path_to_what_lies_there_now(state: State) -> None:
+    """As a file that is no film, dragged back from failed/ in the moment in which the reason is written."""
+    first = state.drop()
+    state.put("drops", first, state=DropState.ARCHIVING, verdict="failed")
+    assert vanish(state, first) == "detached"
+    second = state.drop()
+    assert [row["id"] for row in state.rows("SELECT id FROM drops WHERE detached = 0")] == [second]
+
+
+def test_what_has_settled_and_nobody_has_in_hand_settles_again(state: State) -> None:
+    drop, read_already, in_hand = (state.drop(b"f/%d" % number) for number in range(3))
+    state.put("drops", drop, state=DropState.SETTLED, due=None, accepted=1)
+    state.put("drops", read_already, state=DropState.FINGERPRINTED)
+    state.put("drops", in_hand, state=DropState.SETTLED, owner="other:1", lease_until=NOW + 9)
+    state.act(lambda tx: tx.drops.settle_again(NOW, "the host has started anew"))
+    assert [row["state"] for row in state.rows("SELECT state FROM drops ORDER BY id")] == ["waiting", "fingerprinted", "settled"]
+    assert (state.row("drops", drop)["due"], state.row("drops", drop)["accepted"]) == (NOW, 1)
+
+
 def test_times_and_names_come_back_as_they_were_put_in(state: State) -> None:
     path = b"f/\xff\xfe not utf-8 \n.mp4"
     drop = state.drop(path)
