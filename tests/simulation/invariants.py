@@ -39,6 +39,8 @@ WHY = re.compile(rb"(?: \([23]\))?\.why\.txt\Z")
 
 # What every change of a row keeps to, in the statement that makes it
 
+_BEGUN = "NEW.owner IS NOT NULL AND NEW.fence > OLD.fence AND NEW.state IN"
+_BRAKE = "EXISTS (SELECT 1 FROM brakes WHERE state = 'on' AND probing = 0 AND name IN"
 ROW_LAWS = (
     *(RowLaw(f"The {table} take no step that their lifecycle does not know", steps_of(table), (table,)) for table in KINDS),
     RowLaw("A fence never falls", "NEW.fence < OLD.fence"),
@@ -50,6 +52,14 @@ ROW_LAWS = (
     RowLaw(
         "A claim is ended by its owner, by a step that fences the owner out, or after the death of the owner",
         "OLD.owner IS NOT NULL AND NEW.owner IS NULL AND NEW.fence = OLD.fence AND NOT may_end(OLD.owner)",
+    ),
+    RowLaw(
+        "No new work is begun while it is paused",
+        f"{_BEGUN} ('settled', 'fingerprinted', 'ready', 'submitting', 'absent') AND {_BRAKE} ('paused'))", ("drops", "contents", "jobs"),
+    ),
+    RowLaw(
+        "Nothing is asked of the service under a brake that is not to be tried yet",
+        f"{_BEGUN} ('submitting', 'processing', 'absent') AND {_BRAKE} ('auth', 'offline', 'rate'))", ("contents", "jobs"),
     ),
     RowLaw(
         "A POST is made ready by whoever has claimed its job",
@@ -357,6 +367,17 @@ def jobs_fail_for_reasons_of_their_own(life: Watched) -> Found:
             yield f"job {job['id']} failed: {job['reason']}"
 
 
+def patience_is_enough(life: Watched) -> Found:
+    """Nothing is given up by who has patience for longer than any trouble lasts."""
+    if life.world.rules.give_up_after_seconds > LONGEST_TROUBLE_SECONDS:
+        for row in life.rows("SELECT item, item_id, why FROM events WHERE why LIKE 'given up after %'"):
+            yield f"{row['item']} {row['item_id']} was {row['why']}"
+
+
+LONGEST_TROUBLE_SECONDS = 1800.0
+"""Of a life, from its first minute until nothing goes wrong any more, and then to the last of the answers and grants that came before."""
+
+
 def what_failed_says_why(life: Watched) -> Found:
     """Beside what could not be done lies a text that says why, and no such text is left once it is over."""
     files = [(path, inode) for room in life.rooms for path, inode in life.sight.files(room) if WHY.search(path)]
@@ -438,8 +459,8 @@ def no_hammering(life: Watched) -> Found:
 AT_REST = (
     nothing_waits_for_anybody, originals_survive, put_away_means_delivered, delivered_means_durable, everything_possible_is_done,
     originals_end_where_they_should, what_waits_is_untouched, possessions_are_untouched, paid_once, what_is_billed_is_known,
-    nothing_unasked_is_paid, nothing_refused_is_sent, sent_once, jobs_fail_for_reasons_of_their_own, what_failed_says_why,
-    credits_agree, nothing_is_reserved_in_vain, commands_are_answered, history_is_whole, no_litter, no_hammering,
+    nothing_unasked_is_paid, nothing_refused_is_sent, sent_once, jobs_fail_for_reasons_of_their_own, patience_is_enough,
+    what_failed_says_why, credits_agree, nothing_is_reserved_in_vain, commands_are_answered, history_is_whole, no_litter, no_hammering,
 )
 
 

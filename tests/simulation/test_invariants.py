@@ -50,7 +50,7 @@ class Little:
         self.deaths = 0
         self.wrongs: list[str] = []
         self.counters = Counters()
-        self.rules = SimpleNamespace(budget=Budget())
+        self.rules = SimpleNamespace(budget=Budget(), give_up_after_seconds=3600.0)
         self.layout = layout_of(cold_archive=cold_archive, after=after)
         self.host = Host("A1")
         kernel = Kernel(Volume("A's own", 20), now=self.now)
@@ -345,6 +345,11 @@ def _rows(little: Little) -> None:
     little.job(state="submitting", posted=0, reserved=None)
 
 
+_BRAKE = "INSERT INTO brakes (account, name, scope, since, why, hint, until, count, state) VALUES ({}, '{}', '', 0, '', '', 0, 1, 'on')"
+PAUSED, OFFLINE = (_BRAKE.format("(SELECT account FROM jobs)", name) for name in ("paused", "offline"))
+CLAIMED = "UPDATE jobs SET owner = 'A:A1', lease_until = world_now() + 20, fence = fence + 1"
+
+
 @pytest.mark.parametrize(("law", "changes"), [
     ("The jobs take no step that their lifecycle does not know", ["UPDATE jobs SET state = 'fetching'"]),
     ("The drops take no step that their lifecycle does not know", ["UPDATE drops SET state = 'archived'"]),
@@ -357,6 +362,8 @@ def _rows(little: Little) -> None:
     ("A claim is ended by its owner, by a step that fences the owner out, or after the death of the owner", [
         "UPDATE jobs SET owner = 'B:B1', lease_until = world_now() + 20, fence = 1", "UPDATE jobs SET owner = NULL, lease_until = NULL",
     ]),
+    ("No new work is begun while it is paused", [PAUSED, CLAIMED]),
+    ("Nothing is asked of the service under a brake that is not to be tried yet", [OFFLINE, CLAIMED]),
     ("A POST is made ready by whoever has claimed its job", ["UPDATE jobs SET posted = 1, reserved = 3"]),
     ("Credits are set aside before a POST", ["UPDATE jobs SET owner = 'A:A1', fence = 1", "UPDATE jobs SET posted = 1"]),
     ("Credits are set aside for nothing but a POST", ["UPDATE jobs SET reserved = 3"]),
@@ -388,6 +395,18 @@ def test_a_lawful_claim_its_end_and_a_takeover_break_no_law_and_are_counted(litt
     little.sql("UPDATE jobs SET owner = 'A:A1', lease_until = world_now() + 20, fence = fence + 1, claims = 2")
     assert not little.wrongs
     assert (little.counters["lease taken over"], little.counters["later: submitting"]) == (1, 1)
+
+
+def test_one_piece_of_work_may_try_a_brake_and_what_is_paused_is_ended_well(little: Little) -> None:
+    _rows(little)
+    little.sql(OFFLINE)
+    little.sql("UPDATE brakes SET probing = 1")
+    little.sql(CLAIMED)
+    little.sql("UPDATE brakes SET state = 'off'")
+    little.sql(PAUSED)
+    little.sql("UPDATE jobs SET state = 'processing', owner = NULL")
+    little.sql(CLAIMED)
+    assert not little.wrongs
 
 
 def test_the_leases_of_the_dead_end(little: Little) -> None:
@@ -562,6 +581,12 @@ def _failed_job(world: Little) -> None:
     world.insert("events", {"account": 1, "at": 0.0, "item": "job", "item_id": 2, "old": "", "new": "failed", "why": ""})
 
 
+def _given_up(world: Little) -> None:
+    why = "given up after 65 tries: storage refused the upload"
+    world.job(id=2, key="qx1-3", state="failed", reason=why, task_id=None)
+    world.insert("events", {"account": 1, "at": 0.0, "item": "job", "item_id": 2, "old": "", "new": "failed", "why": why})
+
+
 def _silent_failure(world: Little) -> None:
     world.put(FAILED + b"/other.mp4", b"other")
     world.drop(id=2, path=b"x", state="failed", target=FAILED + b"/other.mp4", verdict="failed")
@@ -624,6 +649,7 @@ BREAKS: dict[str, tuple[Callable[[Little], object], set[str]]] = {
     "something unasked was uploaded": (_sent_unasked, {"nothing_refused_is_sent"}),
     "an upload too many": (lambda world: world.service.uploads.update([digest(CONTENT)]), {"sent_once"}),
     "a job that failed for no reason": (_failed_job, {"jobs_fail_for_reasons_of_their_own"}),
+    "work that was given up": (_given_up, {"patience_is_enough"}),
     "a failure that says nothing": (_silent_failure, {"what_failed_says_why"}),
     "a text about nothing": (
         lambda world: world.put(FAILED + b"/gone.mp4.why.txt", b"Qavix Watch could not do this file.\n"), {"what_failed_says_why"},
@@ -645,6 +671,13 @@ def test_no_law_of_the_end_is_blind(little: Little, what: str) -> None:
     assert not at_rest(little)
     breaks(little)
     assert at_rest(little) == laws
+
+
+def test_little_patience_may_come_to_its_end(little: Little) -> None:
+    well_ended(little)
+    _given_up(little)
+    little.rules.give_up_after_seconds = 60.0
+    assert not at_rest(little)
 
 
 def test_every_law_is_broken_by_some_test_of_these() -> None:

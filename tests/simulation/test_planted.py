@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, Mutant, Soil
+from tests.simulation import pretended
+from tests.simulation.mutants import MUTANTS, Mutant, Soil, hunting
+from tests.simulation.mutants.__main__ import main
+from tests.simulation.mutants.among import ANY
 
 every_mutant = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 
@@ -39,3 +42,52 @@ def test_a_mutant_is_one_defect_and_leaves_no_trace(mutant: Mutant) -> None:
 
 def test_mutants_are_told_apart_by_their_names() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+# What is found
+
+
+@every_mutant
+def test_a_mutant_is_found_by_a_law_within_its_lives(mutant: Mutant) -> None:
+    """And by the defect: the same life without it goes well."""
+    found = hunting.hunt(mutant)
+    assert found is not None, f"no law is broken within {mutant.within} of {mutant.among.says}"
+    assert found.without is None, f"life {found.number} of {mutant.among.says} fails without the defect too"
+    assert found.law, f"life {found.number} of {mutant.among.says} breaks no law: {found.failure}"
+
+
+def harmless(within: int = 2) -> Mutant:
+    return Mutant("harmless", "It changes nothing.", within, ANY, lambda soil: None)
+
+
+def test_what_does_no_harm_is_not_found() -> None:
+    assert hunting.hunt(harmless()) is None
+
+
+def test_a_life_that_fails_without_the_defect_shows_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hunting, "live", pretended.forgets)
+    found = hunting.hunt(harmless())
+    assert found is not None
+    assert (found.number, found.without, found.law) == (1, "Violation: not on the tape", "")
+
+
+def test_a_life_that_fails_by_no_law_shows_nothing_either() -> None:
+    found = hunting.Found(3, "Endless: 200000 steps", None, 1.0, pretended.Tape())
+    assert found.law == ""
+
+
+# The command
+
+
+def test_the_command_tells_what_was_found_and_how(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stops nothing", "--story", "--processes", "1"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "1 of 1 found" in shown
+    assert "lives in which Ann says pause" in shown
+    assert "Ann says: pause" in shown
+    assert "Violation: No new work is begun while it is paused." in shown
+
+
+def test_the_command_says_which_names_there_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["no such defect"]) == 2
+    assert "no such defect" in capsys.readouterr().err

@@ -14,9 +14,9 @@ from qavix_watch.store.rows import bare
 from qavix_watch.store.work import KINDS, Work
 from qavix_watch.worker.loop import Worker
 from tests.simulation import bringing, commands
-from tests.simulation.mutants.among import each, each_time, lives_with
+from tests.simulation.mutants.among import QUIET, each, each_time, lives_with
 from tests.simulation.mutants.planting import Soil, mutant
-from tests.simulation.quiet import SHARED, does
+from tests.simulation.quiet import PROMPT, SHARED, does
 from tests.simulation.state import DISK_FULL
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ TWO_MACHINES = lives_with("lives with two machines", **SHARED)
 POWER_CUTS = lives_with("lives with many power cuts", often=("death A",))
 SAID_MEANWHILE = each("freeze", "a command that is said meanwhile", since=15.0, every=True)
 FULL_DISKS = each_time("dubbing", "state A", DISK_FULL)
-KILLS = each("kill", "dubbing")
-DUPLICATES = lives_with("lives in which Ann brings the same again", **does(FILE, bringing.a_duplicate))
-CANCELLED = lives_with("lives in which Ann cancels and brings the same again", **does(FILE, commands.cancel, bringing.a_duplicate))
+KILLS = each("kill", "dubbing", since=4.0)
+CANCELLED = lives_with(
+    "lives in which Ann cancels and brings the same again", **does(FILE, commands.cancel, bringing.a_duplicate), **PROMPT,
+)
 
 
 @mutant("a save without fence", within=MANY, among=TWO_MACHINES)
@@ -116,7 +117,7 @@ def records_in_two(soil: Soil) -> None:
     soil.put(Worker, "_record", _record_in_two)
 
 
-@mutant("finished work is not delivered again", within=MANY, among=DUPLICATES)
+@mutant("finished work is not delivered again", within=MANY, among=QUIET)
 def delivers_once(soil: Soil) -> None:
     """A drop that asks for work which is done already waits for ever."""
     expect = Jobs.expect_delivery

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MANY = 1000
 FILE = bringing.a_file
 COLD_ARCHIVES = lives_with("lives with the archive on another disk", **COLD)
-ZOMBIES = each("freeze", "two machines", machine="B", since=25.0, every=True)
+ZOMBIES = each("freeze", "two machines", machine="B", since=25.3, every=True)
 NAMES_TAKEN = lives_with("lives in which Ann takes the name of a result", **does(FILE, elsewhere.take_result_name))
 DUPLICATES = lives_with("lives in which Ann brings the same again", **does(FILE, bringing.a_duplicate))
 REPLACED = lives_with(
@@ -46,7 +46,7 @@ MADE_ANEW = lives_with(
     "lives in which a result is made anew amid its download", **does(FILE, commands.scan), **asks("subs en to fr"), **PROMPT,
     **{"Ann: waits": (5,), "validators of results": (0,), "result cut short": (2,), "result made anew": (0, 1)},
 )
-TAKEN = each("freeze", "a name that is taken meanwhile", since=6.0, every=True)
+TAKEN = each("freeze", "a name that is taken meanwhile", since=6.35, every=True)
 PIECE_BYTES = 1 << 20
 
 

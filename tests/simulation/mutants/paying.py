@@ -144,7 +144,7 @@ def spends_on(soil: Soil) -> None:
     soil.put(money, "_budget", lambda *_: None)
 
 
-@mutant("a reservation that is never settled", within=MANY)
+@mutant("a reservation that is never settled", within=MANY, among=QUIET)
 def settles_nothing(soil: Soil) -> None:
     """The budget goes on counting what was set aside for a task after it has ended and cost something else, or nothing."""
     soil.everywhere(money.settled, lambda _used: {})

@@ -19,9 +19,9 @@ from qavix_watch.store.jobs import Jobs
 from qavix_watch.worker import meaning
 from qavix_watch.worker.lanes import Lane
 from tests.simulation import bringing, commands, surroundings
-from tests.simulation.mutants.among import lives_with
+from tests.simulation.mutants.among import QUIET, each_time, lives_with
 from tests.simulation.mutants.planting import Soil, mutant
-from tests.simulation.quiet import asks, does
+from tests.simulation.quiet import FAR, PROMPT, asks, does
 
 if TYPE_CHECKING:
     from qavix_watch.core.outcomes import Outcome
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from qavix_watch.worker import Piece
 
 MANY = 1000
-SLOW_TEXTS = lives_with(
-    "lives in which a text comes slowly", **does(bringing.a_file, commands.scan), **asks("tts voice=v-1"),
-    **{"Ann: client": (0,), "Ann: pieces": (1,), "Ann: slow": (3,), "Ann: waits": (5,)},
-)
-CUT_UPLOADS = lives_with("lives in which uploads often break off", often=("upload cut", "storage in trouble"))
+A_TEXT = {**does(bringing.a_file, commands.scan), **asks("tts voice=v-1"), "Ann: client": (0,), "Ann: pieces": (1,), "Ann: waits": (5,)}
+SLOW_TEXTS = lives_with("lives in which a text comes slowly", **{**A_TEXT, "Ann: slow": (3,)})
+PAUSING_TEXTS = lives_with("lives on a share in which a text comes with pauses", **FAR, **{**A_TEXT, **PROMPT, "Ann: steady": (2,)})
+SHORT_GRANTS = each_time("dubbing", "grant is short", 1)
+PAUSED = lives_with("lives in which Ann says pause", **does(bringing.a_file, commands.pause), **PROMPT)
 UNPLUGGED = lives_with("lives in which Ann pulls a plug", **does(bringing.a_file, surroundings.unplug))
 
 
-@mutant("settling too short", within=MANY)
+@mutant("settling too short", within=MANY, among=PAUSING_TEXTS)
 def settles_at_once(soil: Soil) -> None:
     """A file counts as complete when nothing has come for a moment."""
     connect = engine.connect
@@ -76,7 +76,7 @@ def gives_up_when_asked_to_wait(soil: Soil) -> None:
     soil.everywhere(means, _final)
 
 
-@mutant("a stale upload grant", within=MANY, among=CUT_UPLOADS)
+@mutant("a stale upload grant", within=MANY, among=SHORT_GRANTS)
 def keeps_the_grant(soil: Soil) -> None:
     """The address that a content may be sent to is used again for the next try, however old it is."""
     send, grants = upload._send, dict[str, "UploadGrant"]()
@@ -87,7 +87,7 @@ def keeps_the_grant(soil: Soil) -> None:
     soil.put(upload, "_send", _send_to_the_first)
 
 
-@mutant("waking by callback alone", within=MANY)
+@mutant("waking by callback alone", within=MANY, among=QUIET)
 def asks_for_no_task(soil: Soil) -> None:
     """Nobody asks what has become of tasks: only a callback has a job looked at."""
     soil.put(Jobs, "open_tasks", lambda _self: [])
@@ -125,13 +125,13 @@ async def _look_whatever_is_mounted(self: Intake, places: dict[bytes, bool]) -> 
     return None
 
 
-@mutant("a brake that never lets go", within=MANY)
+@mutant("a brake that never lets go", within=MANY, among=PAUSED)
 def never_lets_go(soil: Soil) -> None:
     """What a brake stops stays stopped when the reason is gone."""
     soil.put(Brakes, "let_go", lambda _self, _name, _scope, _now, _why: False)
 
 
-@mutant("a brake that stops nothing", within=MANY)
+@mutant("a brake that stops nothing", within=MANY, among=PAUSED)
 def heeds_no_brake(soil: Soil) -> None:
     """Work goes on under every brake, `pause` among them."""
     soil.put(Lane, "is_stopped_by", lambda _self, _brake: False)
