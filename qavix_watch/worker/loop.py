@@ -261,9 +261,7 @@ class Worker:
         return Retry(str(error))
 
     async def _record(self, piece: Piece, outcome: Outcome) -> None:
-        now = self.now()
-        jitter = self.ports.chance.uniform(0.0, 1.0)
-        outcome, news = await self.ports.store.transaction("outcome", lambda tx: write(tx, piece, outcome, now, jitter, self.rules))
+        outcome, news = await self._written(piece, outcome)
         self._tell_brakes(news)
         if isinstance(outcome, Brake):
             if outcome.name == "root":
@@ -274,6 +272,22 @@ class Worker:
         if _asks_anew(piece, outcome):
             self.questioned(piece.row.folder)
         self._tell(piece, outcome)
+
+    async def _written(self, piece: Piece, outcome: Outcome) -> tuple[Outcome, list[News]]:
+        """Write an outcome. A state that takes nothing, because its disk is full perhaps, is asked again for as long as a lease lasts."""
+        until = self.now() + self.lease_seconds
+        jitter = self.ports.chance.uniform(0.0, 1.0)
+        while True:
+            now = self.now()
+            try:
+                return await self.ports.store.transaction("outcome", lambda tx, now=now: write(tx, piece, outcome, now, jitter, self.rules))  # type: ignore[misc]
+            except Fenced:
+                raise
+            except (StoreError, NoSpace) as error:
+                if self.stopping or now >= until:
+                    raise
+                self.log("debug", "an outcome waits for the state", why=str(error), **{piece.claim.item: piece.id})
+            await asyncio.sleep(1.0)
 
     def _tell_brakes(self, news: list[News]) -> None:
         for one in news:

@@ -56,12 +56,16 @@ def toml(settings: dict[str, Any]) -> str:
 
 @dataclass
 class Home:
-    """One installation: a root, a configuration, a state, and the service when it runs."""
+    """One installation: a root, a configuration, a state, and the service when it runs.
+
+    `variables`: what its environment has besides.
+    """
 
     base: Path
     base_url: str
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     key: str | None = KEY
+    variables: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
@@ -101,7 +105,7 @@ class Home:
     def environ(self) -> dict[str, str]:
         # COLUMNS comes from whoever runs tests side by side; the program is to be seen as in a pipe.
         plain = {name: value for name, value in os.environ.items() if not name.startswith("QAVIX_") and name != "COLUMNS"}
-        return plain | ({} if self.key is None else {"QAVIX_API_KEY": self.key})
+        return plain | ({} if self.key is None else {"QAVIX_API_KEY": self.key}) | self.variables
 
     def command(self, *words: str | bytes, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one command of the program, with this configuration."""
