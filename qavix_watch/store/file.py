@@ -41,6 +41,8 @@ def configure(connection: sqlite3.Connection, path: str) -> None:
     _in_wal(connection, path)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # What a statement needs for its own time is small: the disk of temporary files may be full, and nobody would look for it there.
+    connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def _in_wal(connection: sqlite3.Connection, path: str) -> None:

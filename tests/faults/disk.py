@@ -21,7 +21,9 @@ ARRIVING = (1, 3)
 
 
 @contextmanager
-def site_on(trial: Trial, *places: str, kind: str = "tmpfs", settings: dict[str, Any] | None = None, **sizes: Any) -> Iterator[tuple[Site, list[Disk]]]:
+def site_on(
+    trial: Trial, *places: str, kind: str = "tmpfs", settings: dict[str, dict[str, Any]] | None = None, **sizes: Any
+) -> Iterator[tuple[Site, list[Disk]]]:
     """An installation of which these folders ("root/outbox", "state"; "" for all of it) are disks of their own."""
     base = trial.folder / f"disks {time.monotonic_ns()}"
     with ExitStack() as stack:
@@ -41,38 +43,73 @@ def begun(trial: Trial, site: Site, longest: float = 1.5) -> None:
     time.sleep(trial.dice.uniform(0.0, longest))
 
 
-def wait_for_line(site: Site, *texts: str, since: int = 0, within: float = 40.0) -> None:
-    """Wait until the log says one of these."""
-    wait_for(lambda: any(text in site.home.log.read_text()[since:] for text in texts), within, f"the log to say one of {texts}")
+def wait_until_met(site: Site, scope: str, since: int, within: float = 60.0) -> None:
+    """Wait until the service has met the disk that is full: its brake is on, or its log says so."""
+    wait_for(lambda: _is_braked(site, scope) or "the state could not be" in said(site, since), within, f"the disk of the {scope} to be met")
 
 
-def said(site: Site) -> int:
-    """How much the log has said so far."""
-    return len(site.home.log.read_text())
+def _is_braked(site: Site, scope: str) -> bool:
+    return bool(site.home.query("SELECT 1 FROM brakes WHERE name = 'disk' AND scope = ? AND state = 'on'", scope))
 
 
-@fault("full: results", times=8, besides="the brake says so, and lets go by itself")
+def said(site: Site, since: int = 0) -> str:
+    """What the log says, from there on."""
+    return site.home.log.read_bytes()[since:].decode("utf-8", "replace")
+
+
+def filled_again_and_again(trial: Trial, site: Site, disk: Disk, scope: str) -> None:
+    """The disk is filled to the last byte, or nearly so, while work is in hand; more comes; then there is room again."""
+    for _ in range(trial.times):
+        begun(trial, site)
+        since = site.home.log.stat().st_size
+        disk.fill(leave=trial.dice.choice([0, 0, 20_000, 200_000]))
+        bring_some(trial, site)
+        wait_until_met(site, scope, since)
+        time.sleep(trial.dice.uniform(0.0, 2.0))
+        disk.empty()
+        site.recovered()
+
+
+@fault("full: results", times=8, besides="the brake goes on, and lets go by itself")
 def full_results(trial: Trial) -> None:
     with site_on(trial, "root/outbox") as (site, [disk]):
-        for _ in range(trial.times):
-            begun(trial, site)
-            since = said(site)
-            disk.fill(leave=trial.dice.choice([0, 0, 20_000, 200_000]))
-            bring_some(trial, site)
-            wait_for_line(site, '"brake": "disk"', since=since)
-            disk.empty()
-            site.recovered()
-            
+        filled_again_and_again(trial, site, disk, "results")
 
-@fault("full: state", times=8)
+
+@fault("full: archive", times=4, besides="results are delivered all the same")
+def full_archive(trial: Trial) -> None:
+    with site_on(trial, "root/archive") as (site, [disk]):
+        filled_again_and_again(trial, site, disk, "archive")
+
+
+@fault("full: state", times=8, besides="the service runs on, and goes on by itself")
 def full_state(trial: Trial) -> None:
     with site_on(trial, "state") as (site, [disk]):
+        filled_again_and_again(trial, site, disk, "state")
+
+
+@fault("full: temporary files", times=5, besides="nothing needs them")
+def full_temporary(trial: Trial) -> None:
+    with mounted(trial.folder / "tmp", megabytes=1) as disk, trial.site() as site:
+        disk.fill()
+        site.home.stop()
+        site.home.variables = dict.fromkeys(("TMPDIR", "SQLITE_TMPDIR"), str(disk.at))
+        for _ in range(trial.times):
+            site.home.start()
+            begun(trial, site)
+            site.recovered()
+            site.home.stop()
+        site.home.start()
+
+
+@fault("no inodes left: results", times=5, besides="the brake goes on, and lets go by itself")
+def no_inodes(trial: Trial) -> None:
+    with site_on(trial, "root/outbox", inodes=200) as (site, [disk]):
         for _ in range(trial.times):
             begun(trial, site)
-            since = said(site)
-            disk.fill(leave=trial.dice.choice([0, 0, 20_000, 200_000]))
+            since = site.home.log.stat().st_size
+            disk.fill_inodes()
             bring_some(trial, site)
-            wait_for_line(site, "the state could not be", "too little free space for the state", since=since)
-            time.sleep(trial.dice.uniform(0.0, 2.0))
+            wait_until_met(site, "results", since)
             disk.empty()
             site.recovered()
