@@ -8,7 +8,10 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """One look at a path, without following a symbolic link. Sizes in bytes, times in nanoseconds since 1970."""
+    """One look at a path, without following a symbolic link. Sizes in bytes, times in nanoseconds since 1970.
+
+    `inode` is 0 on a filesystem that makes its numbers up (FUSE): there they say nothing.
+    """
 
     size: int
     mtime_ns: int

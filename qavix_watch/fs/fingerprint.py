@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from qavix_watch.core.files import Fingerprint
 from qavix_watch.errors import FileChanged
 from qavix_watch.fs.failures import mapped, shown
-from qavix_watch.fs.streams import FileReader
+from qavix_watch.fs.streams import FileReader, stat_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def fingerprint(path: bytes, meter: Progress) -> Fingerprint:
     """Read the whole file once. Stops where the file has grown past the size that it had at the start.
 
     `before` and `after` are stats of the open file, for the caller to compare. FileChanged where the path names
-    another file by then; FileGone, FileUnreadable; Stopped where the meter says so.
+    another file, or another version of it, by then; FileGone, FileUnreadable; Stopped where the meter says so.
     """
     with FileReader.open(path) as reader:
         before = reader.stat()
@@ -45,8 +45,8 @@ def fingerprint(path: bytes, meter: Progress) -> Fingerprint:
         sha256, md5, size = digest(reader, before.size, meter)
         after = reader.stat()
     with mapped(path):
-        named = os.lstat(path)
-    if (named.st_ino, named.st_dev) != (before.inode, before.device):
+        named = stat_of(os.lstat(path))
+    if not named.same_file(after) or named.device != after.device:
         raise FileChanged(f"{shown(path)} was replaced by another file while it was read.")
     return Fingerprint(sha256, md5, size, before, after)
 

@@ -8,6 +8,7 @@ import select
 import threading
 from dataclasses import dataclass
 
+from qavix_watch.errors import FileError
 from qavix_watch.fs.failures import mapped
 
 # Filesystems whose every write passes this kernel. What is not listed counts as remote, for then nothing is missed,
@@ -17,20 +18,29 @@ LOCAL_TYPES = frozenset(
     b" vfat msdos exfat ntfs ntfs3 hfs hfsplus ufs udf iso9660 ubifs jffs2".split()
 )
 _TABLE = "/proc/self/mountinfo"
+_DEVICE = re.compile(rb"(\d+):(\d+)")
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One line of the mount table; `kind` is the filesystem's type, as `ext4` or `fuse.sshfs`."""
+    """One line of the mount table; `kind` is the filesystem's type, as `ext4` or `fuse.sshfs`, `device` as stat(2) has it."""
 
     number: int
     point: bytes
     kind: bytes
+    device: int
 
     @property
     def is_local(self) -> bool:
         return self.kind in LOCAL_TYPES
+
+    @property
+    def makes_up_inodes(self) -> bool:
+        """Whether its inode numbers say nothing. With FUSE (libfuse's path interface) a file has one for as long as the
+        kernel remembers it, and another one under the name of a hard link.
+        """
+        return self.kind.startswith(b"fuse")
 
 
 def parse_mounts(text: bytes) -> tuple[Mount, ...]:
@@ -41,9 +51,10 @@ def parse_mounts(text: bytes) -> tuple[Mount, ...]:
 def _parse_line(line: bytes) -> Mount | None:
     head, dash, tail = line.partition(b" - ")
     fields, kind = head.split(b" "), tail.split(b" ")[0]
-    if not dash or len(fields) < 6 or not fields[0].isdigit():
+    device = _DEVICE.fullmatch(fields[2]) if dash and len(fields) >= 6 else None
+    if device is None or not fields[0].isdigit():
         return None
-    return Mount(int(fields[0]), _plain(fields[4]), kind)
+    return Mount(int(fields[0]), _plain(fields[4]), kind, os.makedev(int(device[1]), int(device[2])))
 
 
 def _plain(field: bytes) -> bytes:
@@ -69,6 +80,7 @@ class MountTable:
         self._lock = threading.Lock()
         self._mounts: tuple[Mount, ...] = ()
         self._by_number: dict[int, Mount] = {}
+        self._made_up: frozenset[int] = frozenset()
         self._fd = -1
         self._poll = select.poll()
 
@@ -87,6 +99,12 @@ class MountTable:
         mount = self.mount_of(path)
         return mount is not None and mount.is_local
 
+    def making_up_inodes(self) -> frozenset[int]:
+        """The devices (st_dev) whose inode numbers say nothing."""
+        with self._lock:
+            self._refresh()
+            return self._made_up
+
     def close(self) -> None:
         with self._lock:
             fd, self._fd = self._fd, -1
@@ -103,6 +121,7 @@ class MountTable:
                 self._poll.poll(0)
             self._mounts = parse_mounts(_read_from_start(self._fd))
         self._by_number = {mount.number: mount for mount in self._mounts}
+        self._made_up = frozenset(mount.device for mount in self._mounts if mount.makes_up_inodes)
 
 
 def _read_from_start(fd: int) -> bytes:
@@ -137,3 +156,14 @@ def mount_number(path: bytes) -> int | None:
         finally:
             os.close(fd)
     return int(found[1]) if found else None
+
+
+_OURS = MountTable()
+
+
+def making_up_inodes() -> frozenset[int]:
+    """The devices (st_dev) of this host whose inode numbers say nothing; none where there is no /proc."""
+    try:
+        return _OURS.making_up_inodes()
+    except FileError:
+        return frozenset()

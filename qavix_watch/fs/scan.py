@@ -7,6 +7,7 @@ import stat as modes
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.files import Entry, Stat
+from qavix_watch.fs.mounts import making_up_inodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ def scan(path: bytes, skip: Skip, unread: Unread | None = None) -> Iterator[Entr
 
 def _listed(folder: bytes, skip: Skip, unread: Unread | None) -> Iterator[Entry]:
     # Hot: 100,000 turns are to take half a second, hence one loop, and no more calls in it than there must be.
+    made_up = making_up_inodes()
     try:
         with os.scandir(folder) as listing:
             for found in listing:
@@ -50,7 +52,7 @@ def _listed(folder: bytes, skip: Skip, unread: Unread | None) -> Iterator[Entry]
                             status.st_size,
                             status.st_mtime_ns,
                             status.st_ctime_ns,
-                            status.st_ino,
+                            0 if status.st_dev in made_up else status.st_ino,  # as in stat_of
                             status.st_dev,
                             kind == modes.S_IFREG,
                             kind == modes.S_IFDIR,

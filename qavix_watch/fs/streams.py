@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from qavix_watch.core.files import Stat
 from qavix_watch.errors import FileUnreadable
 from qavix_watch.fs.failures import mapped, shown
+from qavix_watch.fs.mounts import making_up_inodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,13 +34,13 @@ class Progress(Protocol):
 
 
 def stat_of(status: os.stat_result) -> Stat:
-    """The part of a stat that the stages look at."""
+    """The part of a stat that the stages look at. The inode is 0 where its number would say nothing."""
     mode = status.st_mode
     return Stat(
         size=status.st_size,
         mtime_ns=status.st_mtime_ns,
         ctime_ns=status.st_ctime_ns,
-        inode=status.st_ino,
+        inode=0 if status.st_dev in making_up_inodes() else status.st_ino,
         device=status.st_dev,
         is_file=modes.S_ISREG(mode),
         is_dir=modes.S_ISDIR(mode),
