@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import time
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.sandbox import SandboxOptions, running
-from tests.faults.verdict import Verdict, judge
+from tests.faults.verdict import Verdict, contents_in, judge
 from tests.faults.witness import Witness
 from tests.support.kinds import ORDERS, Wares, drop_one, results_of
 from tests.support.service import Home, wait_for
@@ -70,14 +71,17 @@ class Site:
         self.given.append(given)
         return given
 
-    def recovered(self, within: float = 60.0) -> None:
-        """The fault is over: wait until all that was brought is at rest, and write down that it was survived, and after how long."""
+    def recovered(self, within: float = 60.0, *, supervised: bool = False) -> None:
+        """The fault is over: wait until all that was brought is at rest, and write down that it was survived, and after how long.
+
+        `supervised`: the service may end of it, and is started again, as systemd does.
+        """
         began = time.monotonic()
-        self.rest(within)
+        self.rest(within, supervised=supervised)
         self.trial.verdict.seconds.append(time.monotonic() - began)
         self.trial.survived()
 
-    def rest(self, within: float = 60.0) -> None:
+    def rest(self, within: float = 60.0, *, supervised: bool = False) -> None:
         """Wait until all that was brought is at rest; AssertionError after so many seconds.
 
         A voice whose POST may or may not have gone out when something broke waits for ten minutes, and then for a person: that is
@@ -85,20 +89,33 @@ class Site:
         """
         drops = sum(bool(given.ends_in) for given in self.given)
         try:
-            wait_for(lambda: self._at_rest(drops), within, f"{drops} drops to be at rest")
+            wait_for(lambda: self._at_rest(drops, supervised), within, f"{drops} drops to be at rest")
         except AssertionError as error:
             raise AssertionError(f"{error}\nopen: {self._open()[:20]}\n{self.home.log.read_text()[-4000:]}") from None
-        unclear = {bytes(path).decode() for _, _, path in self.home.query(UNCLEAR)}
+        unclear = self.unclear()
         for given in self.given:
             if f"{given}.wav" in unclear:
                 given.ends_in, given.results = "inbox", []
 
-    def _at_rest(self, drops: int) -> bool:
+    def unclear(self) -> set[str]:
+        """The paths, below the inbox, of voices of which nobody knows whether they were made."""
+        return {os.fsdecode(path) for _, _, path in self.home.query(UNCLEAR)}
+
+    def _at_rest(self, drops: int, supervised: bool) -> bool:
         process = self.home.process
         if process is not None and process.poll() is not None:
+            if supervised:
+                self.home.start(ready=False)
+                return False
             raise AssertionError(f"the service ended: {self.home.log.read_text()[-3000:]}")
         there = self.home.query("SELECT count(*) FROM drops")
-        return bool(there) and there[0][0] >= drops and not self._open()
+        return bool(there) and there[0][0] >= drops and not self._open() and not self._not_put_away()
+
+    def _not_put_away(self) -> set[str]:
+        """The contents that lie in the inbox and are to be put away: the state may not know of each yet."""
+        elsewhere = {sha256 for given in self.given if given.ends_in not in {"", "inbox"} for sha256 in given.contents}
+        unclear = {sha256 for given in self.given if f"{given}.wav" in self.unclear() for sha256 in given.contents}
+        return (elsewhere - unclear) & set(contents_in(self.home.inbox))
 
     def _open(self) -> list[tuple[Any, ...]]:
         unclear = [(job, drop) for job, drop, _ in self.home.query(UNCLEAR)]

@@ -51,7 +51,7 @@ def judge(site: Site, verdict: Verdict) -> None:
     """Add what a site has come to, once it is at rest."""
     ledger = site.sandbox.ledger()
     made = set(_made(ledger))
-    originals = {name: set(_contents(site.home.root / name)) for name in ("inbox", "archive", "failed")}
+    originals = {name: set(contents_in(site.home.root / name)) for name in ("inbox", "archive", "failed")}
     for given in site.given:
         verdict.lost += [f"{given}: {why}" for why in _missing(site, given, originals)]
     verdict.twice += [f"{times} times: {line}" for line, times in Counter(billed(site.sandbox)).items() if times > 1]
@@ -60,6 +60,7 @@ def judge(site: Site, verdict: Verdict) -> None:
     whole = {sha256 for given in site.given for sha256 in given.contents}
     verdict.wrong += [f"sent to the service: {sent}" for sent in ledger["uploads"] if sent["sha256"] not in whole]
     verdict.wrong += [f"left behind: {path}" for path in _private(site.home.root)]
+    verdict.wrong += [f"the state: {trouble}" for trouble in site.home.unsound()]
 
 
 def _missing(site: Site, given: Given, originals: dict[str, set[str]]) -> Iterator[str]:
@@ -102,7 +103,8 @@ def content_of(path: Path) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _contents(folder: Path) -> Iterator[str]:
+def contents_in(folder: Path) -> Iterator[str]:
+    """The SHA-256 of each file that a person sees in a folder and below."""
     return (hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(folder))
 
 

@@ -135,10 +135,15 @@ class Home:
         assert self.process.poll() is None, f"the service ended: {self.log.read_text()[-3000:]}"
         return bool(self.query("SELECT 1 FROM service WHERE ready = 1 AND pid = ?", self.process.pid))
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send the service a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
     def kill(self) -> None:
         """As the power button would: nothing runs any more."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         self.process.wait(10)
 
     def stop(self) -> int:
@@ -159,6 +164,11 @@ class Home:
             return []  # it is only just being made
         finally:
             connection.close()
+
+    def unsound(self) -> list[str]:
+        """What SQLite finds wrong with the state."""
+        found = self.query("SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'")
+        return [str(row) for row in (*found, *self.query("SELECT * FROM pragma_foreign_key_check"))]
 
     def jobs(self) -> list[dict[str, Any]]:
         """`jobs --json`."""
