@@ -11,6 +11,7 @@ from qavix_watch.sandbox.server import serve
 _FLAGS: dict[str, tuple[type, str]] = {
     "host": (str, "address to listen on"),
     "port": (int, "port to listen on; 0 takes a free one"),
+    "public_origin": (str, "what the URLs that it gives out begin with, where a proxy stands before it"),
     "api_key": (str, "the API key that is accepted"),
     "speed": (float, "how many times faster than life tasks are"),
     "credits": (int, "the balance of a new state"),

@@ -15,7 +15,8 @@ class SandboxOptions:
 
     `speed` divides the times of tasks and of callbacks; expiries and rate limits stay in real seconds. `port` 0 takes a free
     one. `directory` keeps the state between starts; without one it lies in a temporary directory that goes away at the end.
-    `credits` is the balance at the very first start of a directory. Two keys derived from `api_key` exist as well:
+    `credits` is the balance at the very first start of a directory. `public_origin` is scheme, host and port by which clients reach
+    it, where that is not by the port itself: the URLs that it gives out begin so. Two keys derived from `api_key` exist as well:
     `<api_key>-disabled` (401 api_key_disabled) and `<api_key>-readonly` (403 for every POST).
     """
 
@@ -27,6 +28,7 @@ class SandboxOptions:
     requests_per_minute: int = 6000
     queries_per_second: int = 100
     directory: str | os.PathLike[str] | None = None
+    public_origin: str | None = None
     grant_seconds: float = 15 * 60
     link_seconds: float = 24 * 3600
     result_seconds: float = 24 * 3600

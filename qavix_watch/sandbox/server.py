@@ -112,7 +112,7 @@ async def _serve(
 ) -> None:
     host, port = listener.getsockname()[:2]
     origin = f"http://{_url_host(host)}:{port}"
-    service = build_service(options, directory, origin)
+    service = build_service(options, directory, options.public_origin or origin)
     config = uvicorn.Config(
         build_app(service), http=_Connection, ws="none", lifespan="off", log_config=None, access_log=options.access_log,
         timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS + 3, timeout_keep_alive=75, backlog=2048, server_header=False,

@@ -7,21 +7,23 @@ import os
 import random
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.sandbox import SandboxOptions, running
+from qavix_watch.sandbox.operations import BASE_PATH
 from tests.faults.verdict import Verdict, contents_in, judge
 from tests.faults.witness import Witness
 from tests.support.kinds import ORDERS, Wares, drop_one, results_of
 from tests.support.service import Home, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from qavix_watch.sandbox import Running
     from tests.faults.fault import Fault
+    from tests.support.proxy import Proxy
 
 PLENTY = 10**9
 QUICK = SandboxOptions(speed=20, credits=PLENTY, requests_per_minute=10**6, queries_per_second=10_000)
@@ -148,17 +150,24 @@ class Trial:
         self.seen()
 
     @contextmanager
-    def site(self, base: Path | None = None, options: SandboxOptions = QUICK, **settings: dict[str, Any]) -> Iterator[Site]:
+    def site(
+        self, base: Path | None = None, options: SandboxOptions = QUICK, *, proxy: Proxy | None = None,
+        prefix: Sequence[str] = (), variables: Mapping[str, str] | None = None, **settings: dict[str, Any],
+    ) -> Iterator[Site]:
         """An installation at `base`, with a service of its own that has started; at the end of the block it comes to rest and is judged.
 
-        `settings` change its configuration, section by section.
+        `settings` change its configuration, section by section; `prefix` and `variables` are those of Home. With a `proxy` all that it
+        says to the sandbox, and all that is sent and fetched, goes through that.
         """
         self._sites += 1
         base = base or self.folder / f"site {self._sites}"
         wares = self.folder / f"wares {self._sites}"
         wares.mkdir(parents=True)
-        with running(options) as sandbox:
-            home = Home(base, sandbox.base_url, settings)
+        with running(options if proxy is None else replace(options, public_origin=proxy.origin)) as sandbox:
+            if proxy is not None:
+                proxy.leads_to(sandbox.origin)
+            address = sandbox.base_url if proxy is None else proxy.origin + BASE_PATH
+            home = Home(base, address, settings, prefix=list(prefix), variables=dict(variables or {}))
             home.prepare()
             try:
                 with Witness(home.outbox) as witness:

@@ -58,13 +58,14 @@ def toml(settings: dict[str, Any]) -> str:
 class Home:
     """One installation: a root, a configuration, a state, and the service when it runs.
 
-    `variables`: what its environment has besides.
+    `prefix` is a command that the service is run by (as `nsenter …`), `variables` what its environment has besides.
     """
 
     base: Path
     base_url: str
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     key: str | None = KEY
+    prefix: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
@@ -124,7 +125,7 @@ class Home:
             self.prepare()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*PROGRAM, "run", "--config", str(self.config)],
+                [*self.prefix, *PROGRAM, "run", "--config", str(self.config)],
                 env=self.environ(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )
         if ready:
