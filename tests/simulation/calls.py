@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Handle, TimerHandle
+from asyncio import TimerHandle
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -18,44 +18,39 @@ if TYPE_CHECKING:
     from tests.simulation.hosts import Host
 
 
-class Call(Handle):
-    """A call that is ready. `host` is that of its context."""
+LABELLED = (Task, Job)
+
+
+class Call(TimerHandle):
+    """A call that is ready, or is to be made at a time. `host` is that of its context."""
 
     __slots__ = ("host",)
 
     host: Host | None
 
     def __init__(
-        self, callback: Callable[..., object], args: tuple[Any, ...], loop: AbstractEventLoop, context: Context | None
-    ) -> None:  # that of asyncio, without what it keeps for debugging
-        self._context = copy_context() if context is None else context
+        self, callback: Callable[..., object], args: tuple[Any, ...], loop: AbstractEventLoop, context: Context | None, when: float = 0.0
+    ) -> None:  # those of asyncio, without what they keep for debugging
+        self._context = context = copy_context() if context is None else context
         self._loop = loop
         self._callback = callback
         self._args = args
         self._cancelled = False
         self._repr = None
         self._source_traceback = None
-        self.host = self._context.get(HOST)
+        self._when = when
+        self.host = context.get(HOST)
+
+    def cancel(self) -> None:
+        """It is not made any more; what it would have been made with is let go."""
+        self._cancelled = True
+        self._args = ()
 
 
-class Alarm(TimerHandle):
-    """A call that is to be made at a time."""
-
-    __slots__ = ("host",)
-
-    host: Host | None
-
-    def __init__(
-        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], loop: AbstractEventLoop, context: Context | None
-    ) -> None:
-        super().__init__(when, callback, args, loop, context)
-        self.host = self._context.get(HOST)  # type: ignore[attr-defined]
-
-
-def whose(call: Call | Alarm) -> str:
+def whose(call: Call) -> str:
     """The host's name, and what runs: a task, a job, or a function."""
-    callback: Any = call._callback  # type: ignore[union-attr]
+    callback: Any = call._callback
     owner = getattr(callback, "__self__", None)
-    if isinstance(owner, (Task, Job)):
+    if isinstance(owner, LABELLED):
         return owner.label
     return f"{name_of(call.host)}: {getattr(callback, '__qualname__', type(callback).__qualname__)}"

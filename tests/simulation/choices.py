@@ -109,6 +109,17 @@ class Seeded(Choices):
         self._random: dict[str, random.Random] = {}
         self._gaps: dict[str, Gaps] = {}
 
+    def pick(self, stream: str, count: int) -> int:
+        numbers = self._random.get(stream)
+        if numbers is None:
+            numbers = self._of(stream)
+        ordinal = self._asked[stream]
+        self._asked[stream] = ordinal + 1
+        value = int(numbers.random() * count)
+        if value:
+            self.taken[stream, ordinal] = value
+        return value
+
     def fault(self, stream: str, every: float, kinds: int = 1) -> int:
         gaps = self._gaps.get(stream)
         if gaps is None or gaps.left <= 0:
@@ -140,6 +151,9 @@ class Pinned(Seeded):
         super().__init__(seed)
         self._fixed = fixed
         self._often = often
+
+    def pick(self, stream: str, count: int) -> int:
+        return Choices.pick(self, stream, count)
 
     def _picked(self, stream: str, ordinal: int, count: int) -> int:
         drawn = super()._picked(stream, ordinal, count)

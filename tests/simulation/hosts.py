@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from contextvars import Context
 
-    from tests.simulation.calls import Alarm, Call
+    from tests.simulation.calls import Call
 
 
 @dataclass(eq=False)
@@ -23,7 +23,7 @@ class Host:
     dead: bool = False
     frozen: bool = False
     thaws_at: float = 0.0
-    deferred: list[Call | Alarm] = field(default_factory=list)
+    deferred: list[Call] = field(default_factory=list)
 
     def context(self) -> Context:
         """A copy of this context in which everything belongs to this host."""

@@ -43,6 +43,8 @@ class Kernel:
         self, root: Volume, *, now: Callable[[], float], tell: Callable[[bytes, str], None] = lambda _path, _kind: None
     ) -> None:
         self._mounts = {b"/": Mount(b"/", root)}
+        self._found: dict[bytes, Spot | int] = {}
+        root.found.append(self._found)
         self._now = now
         self._tell = tell
 
@@ -60,11 +62,14 @@ class Kernel:
         if not self.find(point).inode.is_dir:
             raise refusal(errno.ENOTDIR, point)
         self._mounts[point] = Mount(point, volume, local)
+        volume.found.append(self._found)
+        self._found.clear()
 
     def unmount(self, point: bytes) -> None:
         """Take it away, as a pulled plug does: an empty mount point stays, and what was open there is good for nothing."""
         mount = self._mounts.pop(point)
         mount.alive = False
+        self._found.clear()
         self.tell(mount, point, "gone")
 
     def power_cut(self, choose: Choose) -> None:
@@ -72,6 +77,7 @@ class Kernel:
         for point, mount in list(self._mounts.items()):
             mount.alive = False
             self._mounts[point] = Mount(point, mount.volume, mount.local)
+        self._found.clear()
         for volume in dict.fromkeys(mount.volume for mount in self._mounts.values() if mount.local):
             volume.power_cut(choose)
 
@@ -79,6 +85,21 @@ class Kernel:
 
     def find(self, path: bytes) -> Spot:
         """Where a path leads; ENOENT, ENOTDIR, ENAMETOOLONG."""
+        found = self._found.get(path)
+        if found is None:
+            found = self._found[path] = self._walked(path)
+        if isinstance(found, int):
+            raise refusal(found, path)
+        return found
+
+    def _walked(self, path: bytes) -> Spot | int:
+        """Where it leads, or the errno of why nowhere."""
+        try:
+            return self._walk(path)
+        except OSError as error:
+            return error.errno or 0
+
+    def _walk(self, path: bytes) -> Spot:
         if len(path) > _PATH_BYTES:
             raise refusal(errno.ENAMETOOLONG, path)
         mount = self._mounts[b"/"]

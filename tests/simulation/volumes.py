@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,6 +146,7 @@ class Volume:
     """A filesystem. `room` in bytes and `inodes` are what it has in all.
 
     `generation` counts the power cuts: what was open before one is stale. `watcher` hears of every change, None where nobody does.
+    `found`: what kernels remember of where paths lead, each until a name changes.
     """
 
     def __init__(self, name: str, device: int, *, room: int = _UNBOUNDED, inodes: int = _UNBOUNDED) -> None:
@@ -155,6 +156,7 @@ class Volume:
         self.inodes = inodes
         self.generation = 0
         self.watcher: Watcher | None = None
+        self.found: list[dict[Any, Any]] = []
         self.root = Inode(2, is_dir=True)
         self.pending: list[Change] = []
         self._numbers = 11
@@ -220,10 +222,15 @@ class Volume:
         """One act on names; durable only once one of its directories is synced."""
         if self.watcher is not None:
             self.watcher.naming(edits)
+        self._forget_paths()
         for directory, name, inode in edits:
             _put(directory.names, name, inode)
             directory.now.mtime_ns = directory.ctime_ns = at_ns
         self.pending.append(Change(edits))
+
+    def _forget_paths(self) -> None:
+        for found in self.found:
+            found.clear()
 
     def sync_names(self, directory: Inode) -> None:
         """Make durable what happened in a directory, and before it in those that it happened together with."""
@@ -252,6 +259,7 @@ class Volume:
             change.keep()
         self.pending = []
         self.generation += 1
+        self._forget_paths()
         self._pages = self._count = 0
         for inode in self._surviving():
             self._come_back(inode, choose)
