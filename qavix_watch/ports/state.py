@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from enum import StrEnum
 
     from qavix_watch.core.files import Stat
@@ -34,7 +34,7 @@ class Work(Protocol):
         where: str = "",
     ) -> list[Claim]: ...
 
-    def due(self, steps: Sequence[tuple[str, StrEnum]], now: float) -> set[tuple[str, StrEnum]]: ...
+    def due(self, steps: tuple[tuple[str, tuple[str, ...], str], ...], now: float) -> tuple[list[bool], float | None]: ...
 
     def waits(self, item: str, states: Collection[StrEnum], where: str) -> bool: ...
 
@@ -55,8 +55,6 @@ class Work(Protocol):
     def note(self, at: float, item: str, number: int, old: str, new: str, why: str) -> None: ...
 
     def wake(self, item: str, number: int, at: float) -> None: ...
-
-    def next_due(self, now: float) -> float | None: ...
 
     def rescue(self, node: str, now: float, longest: float) -> int: ...
 

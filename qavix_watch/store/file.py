@@ -66,19 +66,32 @@ def _unopened(path: str, error: sqlite3.Error) -> QavixWatchError:
     return StateUnusable(f"the state {path} cannot be opened: {error}", hint="Look at its folder and its rights, or change `state.path`.")
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+class transaction:  # noqa: N801 - a class, as below
     """All of the block, or nothing."""
-    # IMMEDIATE, which sqlite-utils' atomic() does not offer: a transaction that reads first and writes later would otherwise be
-    # refused where another process (a command) has written in between.
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except Exception:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        # IMMEDIATE, which sqlite-utils' atomic() does not offer: a transaction that reads first and writes later would otherwise be
+        # refused where another process (a command) has written in between.
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None:
+            self._take_back()
+            return
+        try:
+            self._connection.execute("COMMIT")
+        except Exception:
+            self._take_back()
+            raise
+
+    def _take_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
 
 class mapped:  # noqa: N801 - read as a verb, like `suppress`; a class, since every act of every commit passes here

@@ -14,8 +14,12 @@ from qavix_watch.store.rows import bare, read
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from enum import StrEnum
+
+
+Step = tuple[str, tuple[str, ...], str]
+"""A kind of item, some of its states, and a further condition, of our own making."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ KINDS: Mapping[str, Kind] = {
     "duty": Kind("duties", Duty),
 }
 
-_NEXT_DUE = "SELECT min(due) FROM ({})".format(
+_NEXT_DUE = "(SELECT min(due) FROM ({}))".format(
     " UNION ALL ".join(f"SELECT min(due) AS due FROM {kind.table} WHERE account = :account AND due > :now" for kind in KINDS.values())
 )
 _WOKEN = "due = CASE WHEN due < lease_until THEN coalesce(min(due, ?), due) ELSE ? END"
@@ -105,12 +109,13 @@ class Work:
         )
         return Claim(item, read(kind.record, row), owner)
 
-    def due(self, steps: Sequence[tuple[str, StrEnum]], now: float) -> set[tuple[str, StrEnum]]:
-        """Which of these steps, each a kind of item and a state, have anything due: one look for all of them."""
-        if not steps:
-            return set()
-        row = self._connection.execute(_any_due(tuple(steps)), {"account": self._account, "now": now}).fetchone()
-        return {step for step, found in zip(steps, row, strict=True) if found}
+    def due(self, steps: tuple[Step, ...], now: float) -> tuple[list[bool], float | None]:
+        """Whether each of these steps has anything due, and when the next item of any kind is due after `now`: one look for all of them.
+
+        Each is a kind of item, its states, and a further condition as for `take`. Of what is claimed the lease's end is the due time.
+        """
+        *found, next_due = self._connection.execute(_any_due(steps), {"account": self._account, "now": now}).fetchone()
+        return [bool(one) for one in found], None if next_due is None else float(next_due)
 
     def waits(self, item: str, states: Collection[StrEnum], where: str) -> bool:
         """Whether any item in one of `states` is to be done, now or later. `where`: as for `take`."""
@@ -200,11 +205,6 @@ class Work:
         """Have an item looked at, at `at` or earlier; one that is being worked on is looked at again after that."""
         self._connection.execute(f"UPDATE {KINDS[item].table} SET {WAKE} WHERE id = :id AND {WAKES}", {"id": number, "at": at})
 
-    def next_due(self, now: float) -> float | None:
-        """When the next item is due; of one that is claimed, when its lease ends."""
-        found = self._connection.execute(_NEXT_DUE, {"account": self._account, "now": now}).fetchone()[0]
-        return None if found is None else float(found)
-
     def rescue(self, node: str, now: float, longest: float) -> int:
         """At a start of this node: end the leases of the dead, whose work is due at once, and clamp due times that a wrong clock made.
         Gives the leases.
@@ -239,9 +239,10 @@ def _lawful(item: str, number: int, before: StrEnum, to: StrEnum) -> None:
 
 
 @cache
-def _any_due(steps: tuple[tuple[str, StrEnum], ...]) -> str:
-    asked = "EXISTS (SELECT 1 FROM {} WHERE account = :account AND state = '{}' AND due <= :now)"
-    return "SELECT " + ", ".join(asked.format(KINDS[item].table, state) for item, state in steps)
+def _any_due(steps: tuple[Step, ...]) -> str:
+    asked = "EXISTS (SELECT 1 FROM {} WHERE account = :account AND state IN ('{}') AND due <= :now {})"
+    looks = [asked.format(KINDS[item].table, "', '".join(states), where) for item, states, where in steps]
+    return f"SELECT {', '.join([*looks, _NEXT_DUE])}"
 
 
 def _marks(values: Collection[object]) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from qavix_watch.core.records import BrakeRow
     from qavix_watch.ports.state import Tx
-    from qavix_watch.worker.lanes import Lane
+    from qavix_watch.worker.lanes import Lane, Step
     from qavix_watch.worker.loop import Worker
 
 Key = tuple[str, str]
@@ -37,16 +37,18 @@ class Claiming:
     now: float
     brakes: list[BrakeRow] = field(default_factory=list)
     tried: set[Key] = field(default_factory=set)
+    away: bool = False
 
     def claim(self, tx: Tx) -> tuple[list[Piece], float | None, list[BrakeRow]]:
         """The pieces to begin, when the next work is due, and the brakes that are on."""
         self.brakes = tx.brakes.on()
+        self.away = self.worker.rootless or any(brake.name == "root" for brake in self.brakes)
         self.tried = {key(brake) for piece in self.in_hand for brake in piece.probes}
         window = set() if self.worker.window_open() else {"window"}
         lanes = [lane for lane in self.lanes if not lane.stopped_by & window]
-        due = tx.work.due(list(dict.fromkeys(step for lane in lanes for step in lane.steps)), self.now)
-        begun = [piece for lane in lanes if not due.isdisjoint(lane.steps) for piece in self._of_lane(tx, lane)]
-        return begun, tx.work.next_due(self.now), self.brakes
+        due, next_due = tx.work.due(tuple(map(self._step, lanes)), self.now)
+        begun = [piece for lane, any_due in zip(lanes, due, strict=True) if any_due for piece in self._of_lane(tx, lane)]
+        return begun, next_due, self.brakes
 
     def _of_lane(self, tx: Tx, lane: Lane) -> list[Piece]:
         begun: list[Piece] = []
@@ -61,7 +63,7 @@ class Claiming:
         return begun
 
     def _choices(self, lane: Lane) -> Iterator[Choice]:
-        where = self._where(lane)
+        _, _, where = self._step(lane)
         hard = [brake for brake in self.brakes if lane.is_stopped_by(brake) and brake.name != "root"]
         if not all(self._may_be_tried(brake) for brake in hard):
             return
@@ -73,10 +75,9 @@ class Claiming:
             yield Choice(f"{where}{shut} AND ({rows})", tried)
         yield Choice(where + shut + "".join(f" AND NOT ({rows})" for rows in open_rows), tuple(hard))
 
-    def _where(self, lane: Lane) -> str:
+    def _step(self, lane: Lane) -> Step:
         """The rows of a lane; while a root is away, those that no root concerns."""
-        away = self.worker.rootless or any(brake.name == "root" for brake in self.brakes)
-        return lane.rootless if away and "root" in lane.stopped_by else lane.where
+        return lane.rootless if self.away else lane.step
 
     def _may_be_tried(self, brake: BrakeRow) -> bool:
         return bool(brake.probing) and key(brake) not in self.tried

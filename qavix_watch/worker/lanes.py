@@ -35,6 +35,7 @@ DUTIES = ("account", "doubts", "follow", "money", "steer", "sweep")
 ARCHIVING = ("archive", "put into failed")
 NEVER_GIVEN_UP = frozenset({"deliver", *ARCHIVING, *DUTIES})
 
+Step = tuple[str, tuple[str, ...], str]
 Stage = Callable[["Ports", "Rules", "Hand"], Awaitable[Outcome]]
 
 # Several deliveries of one job would race for the one file that was fetched: the first goes first.
@@ -60,7 +61,7 @@ class Lane:
 
     `needs`: the operations of the API that it cannot do without, each with the condition of the rows that it is needed for; while the
     brake `api` is on for one of them, those rows wait and the others do not. `disk` is the filesystem that it writes to.
-    `steps`: the kind of item, with each of the states.
+    `step` is what it may find due, and `rootless` what is left of that while a root is away: the kind of item, its states, and `where`.
     """
 
     name: str
@@ -73,14 +74,15 @@ class Lane:
     disk: str = "state"
     needs: tuple[tuple[str, str], ...] = ()
     only_by_command: str = ""
-    steps: tuple[tuple[str, StrEnum], ...] = field(init=False)
+    step: Step = field(init=False)
+    rootless: Step = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", tuple((self.item, state) for state in self.states))
+        states = tuple(state.value for state in self.states)
+        object.__setattr__(self, "step", (self.item, states, self.where))
+        object.__setattr__(self, "rootless", (self.item, states, self._by_command()) if "root" in self.stopped_by else self.step)
 
-    @property
-    def rootless(self) -> str:
-        """`where` while a root is away: only what was submitted by command."""
+    def _by_command(self) -> str:
         return self.only_by_command or f"{self.where} {BY_COMMAND[self.item]}"
 
     def is_stopped_by(self, brake: BrakeRow) -> bool:

@@ -320,7 +320,7 @@ def test_accounts_in_one_file_do_not_see_each_other(states: Callable[..., State]
     assert two.act(lambda tx: tx.brakes.on()) == []
     assert two.act(lambda tx: tx.jobs.voices()) == []
     assert not two.act(lambda tx: tx.jobs.called_back(job, "secret", NOW))
-    assert two.act(lambda tx: tx.work.next_due(0.0)) is None
+    assert two.act(lambda tx: tx.work.due((), 0.0)) == ([], None)
     assert two.drop() == drop + 1, "the same path is another drop there"
 
 

@@ -209,24 +209,27 @@ def test_a_clock_that_is_set_right_takes_every_reckoned_time_with_it(state: Stat
 
 
 def test_the_next_due_time_is_that_of_what_nobody_holds_or_of_a_lease_that_ends(state: State) -> None:
-    assert state.act(lambda tx: tx.work.next_due(NOW)) is None
+    assert state.act(lambda tx: tx.work.due((), NOW)) == ([], None)
     state.drop(b"f/1.mp4")
     state.drop(b"f/2.mp4", now=NOW + 70)
-    assert state.act(lambda tx: tx.work.next_due(NOW)) == NOW + 70
+    assert state.act(lambda tx: tx.work.due((), NOW)) == ([], NOW + 70)
     state.take(limit=1)
-    assert state.act(lambda tx: tx.work.next_due(NOW)) == NOW + 60
+    assert state.act(lambda tx: tx.work.due((), NOW)) == ([], NOW + 60)
 
 
 def test_one_look_says_which_steps_have_anything_due(state: State) -> None:
-    steps = [("drop", DropState.WAITING), ("drop", DropState.SETTLED), ("job", JobState.READY), ("duty", DutyState.DUE)]
-    assert state.act(lambda tx: tx.work.due(steps, NOW)) == set()
+    steps = (
+        ("drop", ("waiting",), ""), ("drop", ("settled",), ""), ("job", ("ready", "uploading"), ""),
+        ("duty", ("due",), "AND name = 'steer'"), ("duty", ("due",), "AND name = 'follow'"),
+    )  # fmt: skip
+    assert state.act(lambda tx: tx.work.due(steps, NOW)) == ([False] * 5, None)
     state.drop()
     state.job()
     state.act(lambda tx: tx.house.duty("follow", NOW + 1))
-    assert state.act(lambda tx: tx.work.due(steps, NOW)) == {steps[0], steps[2]}
+    assert state.act(lambda tx: tx.work.due(steps, NOW)) == ([True, False, True, False, False], NOW + 1)
+    assert state.act(lambda tx: tx.work.due(steps, NOW + 1))[0] == [True, False, True, False, True]
     state.take()
-    assert state.act(lambda tx: tx.work.due(steps, NOW)) == {steps[2]}
-    assert state.act(lambda tx: tx.work.due([], NOW)) == set()
+    assert state.act(lambda tx: tx.work.due(steps, NOW))[0] == [False, False, True, False, False]
 
 
 @pytest.mark.parametrize("item", ["drop", "content", "job"])
