@@ -136,8 +136,14 @@ def extension_of(name: bytes) -> str:
 def media_kind(name: bytes, extensions: Extensions) -> MediaKind | None:
     """What a file is by its extension, or None for what is no media."""
     extension = extension_of(name)
-    kinds = (kind for kind in MediaKind if extension in getattr(extensions, kind.value))
-    return next(kinds, None) if extension else None
+    if extension:
+        for kind, plain in _KINDS:
+            if extension in getattr(extensions, plain):
+                return kind
+    return None
+
+
+_KINDS = tuple((kind, kind.value) for kind in MediaKind)
 
 
 def is_document(name: bytes) -> bool:

@@ -187,7 +187,8 @@ def _list(title: str, items: Sequence[Item]) -> str:
 
 def _line(text: str) -> str:
     """One line, whatever a name holds."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)[:1000]
+    shown = text[:1000]
+    return shown if shown.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in shown)
 
 
 def _files(files: Mapping[str, int]) -> str:

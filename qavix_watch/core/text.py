@@ -43,7 +43,7 @@ def _problem(char: str) -> str:
 
 def fold(text: str) -> str:
     """NFKC, with every Unicode space and dash as a plain one, runs of spaces as one, none at the ends."""
-    plain = "".join(_plain(char) for char in unicodedata.normalize("NFKC", text))
+    plain = text if text.isascii() else "".join(_plain(char) for char in unicodedata.normalize("NFKC", text))
     return " ".join(plain.split())
 
 
@@ -77,6 +77,8 @@ def looks_unfinished(text: str) -> bool:
 
 def legible(text: str) -> str:
     """Valid text for people and services: what is no character, and every control, becomes U+FFFD."""
+    if text.isprintable():
+        return text
     return "".join("\ufffd" if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
 
 

@@ -58,7 +58,8 @@ class mapped:  # noqa: N801 - read as a verb, like `suppress`; a class, since ev
     __slots__ = ("_doing", "_path")
 
     def __init__(self, path: bytes, doing: str = "read") -> None:
-        refuse_zero(path)
+        if b"\0" in path:
+            refuse_zero(path)
         self._path = path
         self._doing = doing
 

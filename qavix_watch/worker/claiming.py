@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from qavix_watch.core.records import BrakeRow
     from qavix_watch.ports.state import Tx
-    from qavix_watch.worker.lanes import Lane, Step
+    from qavix_watch.worker.lanes import Lane
     from qavix_watch.worker.loop import Worker
 
 Key = tuple[str, str]
@@ -46,7 +46,8 @@ class Claiming:
         self.tried = {key(brake) for piece in self.in_hand for brake in piece.probes}
         window = set() if self.worker.window_open() else {"window"}
         lanes = [lane for lane in self.lanes if not lane.stopped_by & window]
-        due, next_due = tx.work.due(tuple(map(self._step, lanes)), self.now)
+        steps = tuple([lane.rootless if self.away else lane.step for lane in lanes])
+        due, next_due = tx.work.due(steps, self.now)
         begun = [piece for lane, any_due in zip(lanes, due, strict=True) if any_due for piece in self._of_lane(tx, lane)]
         return begun, next_due, self.brakes
 
@@ -63,7 +64,10 @@ class Claiming:
         return begun
 
     def _choices(self, lane: Lane) -> Iterator[Choice]:
-        _, _, where = self._step(lane)
+        _, _, where = lane.rootless if self.away else lane.step  # while a root is away, what none concerns
+        if not self.brakes:
+            yield Choice(where)
+            return
         hard = [brake for brake in self.brakes if lane.is_stopped_by(brake) and brake.name != "root"]
         if not all(self._may_be_tried(brake) for brake in hard):
             return
@@ -74,10 +78,6 @@ class Claiming:
             tried = (*hard, *(brake for brake, of in narrow if of == rows and self._may_be_tried(brake)))
             yield Choice(f"{where}{shut} AND ({rows})", tried)
         yield Choice(where + shut + "".join(f" AND NOT ({rows})" for rows in open_rows), tuple(hard))
-
-    def _step(self, lane: Lane) -> Step:
-        """The rows of a lane; while a root is away, those that no root concerns."""
-        return lane.rootless if self.away else lane.step
 
     def _may_be_tried(self, brake: BrakeRow) -> bool:
         return bool(brake.probing) and key(brake) not in self.tried

@@ -51,6 +51,20 @@ class SimulatedReader:
         self._handle.close()
 
 
+class _closing:  # noqa: N801 - read as a verb
+    """Close it after the block, but for a death, which runs nothing more."""
+
+    def __init__(self, reader: SimulatedReader) -> None:
+        self._reader = reader
+
+    def __enter__(self) -> SimulatedReader:
+        return self._reader
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None or isinstance(error, Exception):
+            self._reader.close()
+
+
 class SimulatedSink:
     """A file of our own that grows at its end."""
 
@@ -170,19 +184,9 @@ class SimulatedDisk:
             raise FileUnreadable(f"{shown(path)} is no regular file.")
         return SimulatedReader(handle)
 
-    @contextmanager
-    def _reading(self, path: bytes) -> Iterator[SimulatedReader]:
-        reader = self.open(path)
-        try:
-            yield reader
-        except Exception:
-            reader.close()
-            raise
-        reader.close()
-
     def fingerprint(self, path: bytes, meter: Meter) -> Fingerprint:
         sha256, md5, size = hashlib.sha256(), hashlib.md5(), 0
-        with self._reading(path) as reader:
+        with _closing(self.open(path)) as reader:
             before = reader.stat()
             meter.start(before.size)
             while size <= before.size and (chunk := reader.read(_READ_BYTES)):
@@ -197,7 +201,7 @@ class SimulatedDisk:
         return Fingerprint(sha256.hexdigest(), md5.hexdigest(), size, before, after)
 
     def read(self, path: bytes, limit: int) -> bytes:
-        with self._reading(path) as reader:
+        with _closing(self.open(path)) as reader:
             data = reader.read(limit + 1)  # the simulated kernel gives all there is
         if len(data) > limit:
             raise FileUnreadable(f"{shown(path)} has more than the {limit} bytes that such a file may have.")
@@ -251,7 +255,7 @@ class SimulatedDisk:
 
     def copy(self, source: bytes, temporary: bytes, meter: Meter) -> str:
         digest = hashlib.sha256()
-        with self._reading(source) as reader, self._own_file(temporary) as handle:
+        with _closing(self.open(source)) as reader, self._own_file(temporary) as handle:
             start = reader.stat()
             meter.start(start.size)
             while part := reader.read(_COPY_BYTES):

@@ -171,7 +171,8 @@ class Program:
     def act(self, act: str, path: bytes, *more: bytes) -> Iterator[None]:
         """Around what changes the disk."""
         self._point(f"before {act}")
-        self._fail(act, path)
+        if code := self._fault(act, path):
+            raise refusal(code, path)
         yield
         self._acted(act, path, *more)
         self._point(f"after {act}")
@@ -179,9 +180,6 @@ class Program:
     def look(self, act: str, path: bytes) -> None:
         """Before what changes nothing."""
         self._point(f"at {act}")
-        self._fail(act, path)
-
-    def _fail(self, act: str, path: bytes) -> None:
         if code := self._fault(act, path):
             raise refusal(code, path)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from greenlet import getcurrent
 
-from tests.simulation.calls import Call, whose
+from tests.simulation.calls import LABELLED, Call, whose
 from tests.simulation.hosts import Host, name_of
 from tests.simulation.jobs import Job
 from tests.simulation.tasks import Future, Over, Task, lay_to_rest, where
@@ -52,7 +52,7 @@ class Unhandled(Exception):
 class Loop(asyncio.BaseEventLoop):
     """The loop. `inline` runs blocking jobs whole, for comparison: no race between them can then be seen.
 
-    `steps` counts handles that ran, `trace` is the hash of all that happened and was told.
+    `clock` has the seconds since the life began, `steps` counts handles that ran, `trace` is the hash of all that happened and was told.
     """
 
     _thread_id: int | None
@@ -66,7 +66,7 @@ class Loop(asyncio.BaseEventLoop):
         self.steps = 0
         self._most_steps = most_steps
         self._inline = inline
-        self._clock = 0.0
+        self.clock = 0.0
         self._numbers = 0
         self._ready: list[Call] = []
         self._timers: list[tuple[float, int, Call]] = []
@@ -87,7 +87,7 @@ class Loop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         """Seconds since the life began. It stands still while anything is ready."""
-        return self._clock
+        return self.clock
 
     @property
     def trace(self) -> str:
@@ -110,7 +110,7 @@ class Loop(asyncio.BaseEventLoop):
         """Steps, until the loop is told to stop: to be called for each of them takes as long as half of them."""
         ready, timers, told, pick = self._ready, self._timers, self._told, self.choices.pick
         while not self._stopping:
-            while timers and timers[0][0] <= self._clock:
+            while timers and timers[0][0] <= self.clock:
                 self._admit_due(heapq.heappop(timers)[2])
             count = len(ready)
             if not count:
@@ -118,10 +118,11 @@ class Loop(asyncio.BaseEventLoop):
                 continue
             self.steps += 1
             if self.steps > self._most_steps:
-                raise Endless(f"{self._most_steps} steps, {self._clock:.3f} s\n{self._who_waits()}")
+                raise Endless(f"{self._most_steps} steps, {self.clock:.3f} s\n{self._who_waits()}")
             call = ready.pop(pick(ORDER, count) if count > 1 else 0)
             if not call._cancelled:
-                told.append(whose(call))
+                owner = getattr(call._callback, "__self__", None)
+                told.append(owner.label if isinstance(owner, LABELLED) else whose(call))
                 call._run()
             if self._ends:
                 raise self._failure or Unhandled("\n".join(self._unhandled))
@@ -137,12 +138,12 @@ class Loop(asyncio.BaseEventLoop):
 
     def _jump(self) -> None:
         timers = self._timers
-        while timers and _idle(timers[0][2]):
+        while timers and ((call := timers[0][2])._cancelled or _is_dead(call.host)):
             heapq.heappop(timers)
         if not timers:
-            raise Stuck(f"nothing is ready and nothing is due at {self._clock:.3f} s\n{self._who_waits()}")
-        self._clock = timers[0][0]
-        self._told.append(repr(self._clock))
+            raise Stuck(f"nothing is ready and nothing is due at {self.clock:.3f} s\n{self._who_waits()}")
+        self.clock = timers[0][0]
+        self._told.append(repr(self.clock))
         if len(self._told) >= TOLD_AT_ONCE:
             self._hash_told()
 
@@ -165,8 +166,13 @@ class Loop(asyncio.BaseEventLoop):
     ) -> Call:
         """Let it run soon. What a coroutine that is laid to rest still asks for, after the end of the life, never does."""
         call = Call(callback, args, self, context)
-        if not self._closed:
-            self._admit(call)
+        host = call.host
+        if self._closed:
+            return call
+        if host is None:
+            self._ready.append(call)
+        elif not host.dead:
+            (host.deferred if host.frozen else self._ready).append(call)
         return call
 
     _call_soon = call_soon
@@ -174,21 +180,33 @@ class Loop(asyncio.BaseEventLoop):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Call:
-        return self.call_at(self._clock + delay, callback, *args, context=context)
+        return self._call_at(self.clock + delay, callback, args, context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Call:
-        self._check_closed()
+        return self._call_at(when, callback, args, context)
+
+    def _call_at(self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None) -> Call:
+        if self._closed:
+            self._check_closed()
         timer = Call(callback, args, self, context, when)
-        heapq.heappush(self._timers, (when, self.number(), timer))
+        self._numbers = number = self._numbers + 1
+        heapq.heappush(self._timers, (when, number, timer))
         return timer
 
     def create_future(self) -> Future:
-        return Future(self)
+        self._numbers = number = self._numbers + 1
+        future = Future(loop=self)
+        future.number = number
+        return future
+
+    get_debug = staticmethod(bool)  # type: ignore[assignment]
+    """False. It is asked for every future, and this is no call of Python's."""
 
     def create_task(self, coro: Any, *, name: object = None, context: Context | None = None) -> Task:
-        self._check_closed()
+        if self._closed:
+            self._check_closed()
         task = Task(coro, self, None if name is None else str(name), context)
         if _is_dead(task.host):
             self._graves.append(task)
@@ -225,7 +243,7 @@ class Loop(asyncio.BaseEventLoop):
     def freeze(self, host: Host, seconds: float) -> None:
         """It runs nothing for so long, while time goes on for the others; then all that came due meanwhile."""
         host.frozen = True
-        host.thaws_at = max(host.thaws_at, self._clock + seconds)
+        host.thaws_at = max(host.thaws_at, self.clock + seconds)
         ready = self._ready.copy()
         self._ready.clear()
         for handle in ready:
@@ -234,7 +252,7 @@ class Loop(asyncio.BaseEventLoop):
 
     def thaw(self, host: Host) -> None:
         """Let it go on, where its time has come."""
-        if not host.frozen or self._clock < host.thaws_at:
+        if not host.frozen or self.clock < host.thaws_at:
             return
         host.frozen = False
         deferred, host.deferred = host.deferred, []
@@ -270,7 +288,7 @@ class Loop(asyncio.BaseEventLoop):
         """Whether nobody but who runs could take the next step. Then it has taken it by this, and need not be left: so half of them are."""
         if self._ready or self._ends or (host is not None and (host.dead or host.frozen)) or self.steps >= self._most_steps:
             return False
-        if self._timers and self._timers[0][0] <= self._clock:
+        if self._timers and self._timers[0][0] <= self.clock:
             return False
         self.steps += 1
         self._told.append(who)
@@ -308,11 +326,6 @@ class Loop(asyncio.BaseEventLoop):
         tasks = [f"{name_of(task.host)}: {task} waits at {where(task)}" for task in self._pending() if not _is_dead(task.host)]
         jobs = [f"{name_of(job.host)}: {job} is at a port" for job in self._jobs.values() if not _is_dead(job.host)]
         return "\n".join([*tasks, *jobs]) or "nobody waits"
-
-
-def _idle(call: Call) -> bool:
-    """Whether it will never run."""
-    return call.cancelled() or (call.host is not None and call.host.dead)
 
 
 def _is_dead(host: Host | None) -> bool:

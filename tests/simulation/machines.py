@@ -18,7 +18,7 @@ from qavix_watch.ports import Ports
 from qavix_watch.stages.sweep import left_behind
 from tests.simulation.disk import SimulatedDisk
 from tests.simulation.ground import SimulatedRoots, markers_of
-from tests.simulation.hosts import Host
+from tests.simulation.hosts import Host, name_of
 from tests.simulation.jobs import Job
 from tests.simulation.kernel import Kernel, Program
 from tests.simulation.senses import SimulatedChance, SimulatedClock
@@ -147,23 +147,26 @@ class Machine:
     def point(self, where: str) -> None:
         """In blocking code: others may run here; the host may die, lose its power or freeze. On the loop nothing can come between."""
         if isinstance(getcurrent(), Job):
-            self._fate(where)
+            if not self.world.quiet:
+                self._fate(where)
             self.world.loop.at_port()
 
     async def apoint(self, where: str) -> None:
         """The same for what awaits."""
-        host = self.host
-        self._fate(where)
+        host, loop = self.host, self.world.loop
+        if not self.world.quiet:
+            self._fate(where)
         if host is not None and host.dead:
-            await self.world.loop.never()
-        await self.world.loop.others(host)
+            await loop.never()
+        if not loop.goes_on(host, name_of(host)):
+            await asyncio.sleep(0)
 
     def pause(self, seconds: float) -> None:
         """In blocking code: so much time passes."""
         self.world.loop.at_port(seconds)
 
     def _fate(self, where: str) -> None:
-        how = self.world.fault(self._deaths, DEATHS_EVERY, FREEZE)
+        how = self.world.choices.fault(self._deaths, DEATHS_EVERY, FREEZE)
         if not how or self.host is None:
             return
         self.world.tell(self.host.name, "at “%s”", where)
@@ -179,9 +182,9 @@ class Machine:
         self.world.loop.at_port()
 
     def _disk_error(self, act: str, path: bytes) -> int:
-        if act in _NEVER_FAIL or not isinstance(getcurrent(), Job):
+        if self.world.quiet or act in _NEVER_FAIL or not isinstance(getcurrent(), Job):
             return 0
-        how = self.world.fault(self._disk_errors, DISK_ERRORS_EVERY, 2)
+        how = self.world.choices.fault(self._disk_errors, DISK_ERRORS_EVERY, 2)
         if not how:
             return 0
         code = (errno.EIO, errno.ENOSPC)[how - 1]

@@ -20,7 +20,8 @@ class SimulatedClock:
         self._machine = machine
 
     def now(self) -> float:
-        return self._machine.world.now() + self._machine.skew
+        world = self._machine.world
+        return world.epoch + world.loop.clock + self._machine.skew
 
     def wall(self) -> float:
         return self._machine.world.now() + self._machine.wall_ahead

@@ -10,7 +10,7 @@ production, and a kill drops it.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlite_utils import Database
@@ -21,7 +21,7 @@ from tests.simulation.memory import MEMORY, borrowed, give_back, have_called
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from qavix_watch.store.verbs import Tx
     from tests.simulation.machines import Machine
@@ -136,8 +136,10 @@ class SimulatedStore:
         self._serving = bool(self._waiting)
         if self._serving:
             self._state.world.loop.call_soon(self._serve)
-        with self._state.committing(self.connection, self._machine.name, acts):
-            self._commits.commit(self._with_faults(acts))
+        before = self.connection.total_changes
+        self._commits.commit(self._with_faults(acts))
+        if self.connection.total_changes != before:
+            self._state.changed(self.connection, self._machine.name, acts)
 
     def _with_faults(self, acts: list[Act]) -> list[Act]:
         world = self._state.world
@@ -247,8 +249,10 @@ class State:
     def now(self, act: Callable[[Tx], T]) -> T:
         """One transaction of somebody who is no machine; nothing goes wrong with it."""
         told = Told()
-        with self.committing(self.connection, "somebody", []):
-            self._commits.commit([Act("somebody", act, told)])
+        before = self.connection.total_changes
+        self._commits.commit([Act("somebody", act, told)])
+        if self.connection.total_changes != before:
+            self.changed(self.connection, "somebody", [])
         if told.error is not None:
             raise told.error
         result: T = told.result
@@ -258,13 +262,8 @@ class State:
         """Look at it."""
         return self.connection.execute(sql, values).fetchall()
 
-    @contextmanager
-    def committing(self, connection: sqlite3.Connection, who: str, acts: list[Act]) -> Iterator[None]:
-        """Around a commit: what comes of it is told where it changes anything."""
-        before = connection.total_changes
-        yield
-        if connection.total_changes == before:
-            return
+    def changed(self, connection: sqlite3.Connection, who: str, acts: list[Act]) -> None:
+        """After a commit that may have changed something."""
         if acts:
             self.world.tell(who, "commits %s", ", ".join(act.name for act in acts))
             if len(acts) > 1:

@@ -26,9 +26,7 @@ class Over(BaseException):
 class Future(asyncio.Future[Any]):
     """A future whose hash is its number."""
 
-    def __init__(self, loop: Loop) -> None:
-        self.number = loop.number()
-        super().__init__(loop=loop)
+    number: int
 
     def __hash__(self) -> int:
         return self.number

@@ -127,7 +127,7 @@ class World:
 
     def now(self) -> float:
         """Seconds since 1970."""
-        return self.epoch + self.loop.time()
+        return self.epoch + self.loop.clock
 
     def fault(self, stream: str, every: float, kinds: int = 1) -> int:
         """Which of so many kinds goes wrong here, 0 for none; nothing does in the quiet phase."""
