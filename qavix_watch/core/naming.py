@@ -87,7 +87,8 @@ def numbered(name: bytes, number: int) -> bytes:
 
 def display(path: bytes) -> str:
     """A path for people: bytes that are no UTF-8 as U+FFFD, controls and what reverses text made visible."""
-    return "".join(_visible(char) for char in path.decode("utf-8", "replace"))
+    text = path.decode("utf-8", "replace")
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(char: str) -> str:

@@ -32,6 +32,7 @@ FAILURES_UNTIL_OFFLINE = 3
 IDLE_SECONDS = 30.0
 SETTINGS_READ = "the settings were read again"
 DISK_LOOK_SECONDS = 10.0
+TICK_SECONDS = 1.0
 STEERING_SECONDS = 10.0
 """How long other work waits for what was said before the start; a command may be about a file on a share that hangs."""
 ABOUT = {"path": "path", "order": "canonical", "task_id": "task_id", "job": "job"}
@@ -69,6 +70,7 @@ class Worker:
     _pieces: dict[tuple[str, int], Piece] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _waking: asyncio.Event = field(default_factory=asyncio.Event)
+    _beginning: asyncio.Event = field(default_factory=asyncio.Event)
     _looking: Looking = field(init=False)
     _look: asyncio.Task[None] | None = None
     _failures: int = 0
@@ -216,6 +218,7 @@ class Worker:
 
     def _start(self, piece: Piece) -> None:
         self._pieces[piece.claim.item, piece.id] = piece
+        self._beginning.set()
         task = asyncio.create_task(self._work(piece), name=f"{piece.lane.name} {piece.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -308,10 +311,13 @@ class Worker:
         self.log(level, piece.lane.name, new=to, why=outcome.why, **{piece.claim.item: piece.id}, **about)
 
     async def _tick(self) -> None:
-        """Keep leases alive, say how far long acts are, and see that the state has room."""
+        """Keep leases alive, say how far long acts are, and see that the state has room. Where nothing is in hand, nothing ticks."""
         renewed = looked = self.now()
         while True:
-            await asyncio.sleep(1.0)
+            if not (self._pieces or self._told):
+                await self._until_busy(DISK_LOOK_SECONDS - TICK_SECONDS)
+                renewed = self.now()  # what was begun meanwhile has a fresh lease
+            await asyncio.sleep(TICK_SECONDS)
             now = self.now()
             renew = abs(now - renewed) >= self.lease_seconds / 3  # a clock that is set right may go back
             renewed = now if renew else renewed
@@ -323,6 +329,13 @@ class Worker:
                     await self._see_to_the_state()
             except (StoreError, NoSpace) as error:
                 self.log("error", "the state could not be written", why=str(error))
+
+    async def _until_busy(self, seconds: float) -> None:
+        """Wait for work to begin, for so long at most."""
+        self._beginning.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._beginning.wait()
 
     async def _say(self, renew: bool, now: float) -> None:
         pieces = list(self._pieces.values())

@@ -165,6 +165,6 @@ class Counters:
 
     def from_choices(self, taken: Iterable[Place]) -> None:
         """What a power cut took, of the decisions that were not 0."""
-        for stream, _ in taken:
+        for stream, times in Counter(stream for stream, _ in taken).items():
             if stream.startswith("power ") and stream.endswith((" data", " names")):
-                self.count(f"{stream.rpartition(' ')[2]} lost with the power")
+                self.counts[f"{stream.rpartition(' ')[2]} lost with the power"] += times

@@ -342,7 +342,8 @@ def nothing_unasked_is_paid(life: Watched) -> Found:
 def sent_once(life: Watched) -> Found:
     """No content is uploaded oftener than once, and once more for each time that something went wrong with uploads."""
     troubles = life.world.deaths + sum(life.world.counters[name] for name in SENT_AGAIN_AFTER)
-    troubles += sum(stream.partition(": ")[2] in UPLOADING for stream, _ in life.world.choices.taken)
+    asked = Counter(stream for stream, _ in life.world.choices.taken)
+    troubles += sum(times for stream, times in asked.items() if stream.partition(": ")[2] in UPLOADING)
     for sha256, times in life.service.uploads.items():
         if times > 1 + troubles:
             yield f"{sha256[:8]} was uploaded {times} times, and {troubles} times something went wrong"

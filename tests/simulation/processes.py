@@ -10,6 +10,7 @@ import shutil
 import signal
 import time
 from contextlib import contextmanager
+from itertools import count
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -121,10 +122,12 @@ def serve(connection: Connection, live: Live, seed: int, folder: str, life_secon
     gc.disable()  # a collection ends generators, when it likes
     gc.freeze()
     attempts = Attempts(connection, live, os.path.join(folder, str(os.getpid())), life_seconds)
-    while True:
+    for answered in count():
         number, tape = connection.recv()
         connection.send((attempts.one(choices_of(seed, number)) if tape is None else attempts.shrunk(tape), True))
         gc.collect()
+        if not answered:
+            gc.freeze()  # what the first life has left stays: modules, caches, statements
 
 
 class Attempts:

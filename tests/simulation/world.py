@@ -226,12 +226,17 @@ class World:
                     self.tell(machine.name, "clock is %s s ahead", machine.wall_ahead)
 
     async def _come_to_rest(self) -> None:
-        until, still, before = self.loop.time() + MOST_QUIET_SECONDS, 0, -1
+        until, still, before = self.loop.time() + MOST_QUIET_SECONDS, 0, self._events()
         while still < QUIET_LOOKS:
             if self.loop.time() > until:
                 self.wrong(f"it did not come to rest: {self.invariants.unrest()}")
             await asyncio.sleep(LOOK_SECONDS)
             await self.people.settle()
-            events = self.state.rows("SELECT count(*) AS n FROM events")[0]["n"]
+            events = self._events()
             still = still + 1 if events == before and not self.invariants.unrest() else 0
             before = events
+
+    def _events(self) -> int:
+        """How many rows the history has."""
+        count: int = self.state.rows("SELECT count(*) AS n FROM events")[0]["n"]
+        return count
