@@ -205,6 +205,9 @@ async def with_options(person: Person) -> None:
             person.save(options, b"embed = true\n")
         finally:
             gift.places.append(person.asked_at(gift.path))  # its folder may have another name by now
+            for other in person.lying_below(folder):
+                if other is not gift:
+                    other.places.append(person.asked_at(other.path))
     if how == "behind":
         del gift.places[0]  # what its folder asked for while it was still arriving never counted
     person.count("options in a file")

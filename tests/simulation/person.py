@@ -252,6 +252,10 @@ class Person:
         gift = self.record.lying_at(path)
         return gift if gift is not None and self.lies(gift) else None
 
+    def lying_below(self, folder: bytes) -> list[Gift]:
+        """The gifts that lie in a folder or below it."""
+        return [gift for gift in self.record.gifts if gift.path.startswith(folder + b"/") and self.lies(gift)]
+
     def mains(self) -> list[Gift]:
         """What orders were made of and still lies where people put it."""
         return [gift for gift in self.record.gifts if gift.main and self.lies(gift)]

@@ -233,7 +233,8 @@ class World:
             await asyncio.sleep(LOOK_SECONDS)
             await self.people.settle()
             events = self._events()
-            still = still + 1 if events == before and not self.invariants.unrest() else 0
+            is_still = events == before and all(machine.serves for machine in self.machines) and not self.invariants.unrest()
+            still = still + 1 if is_still else 0
             before = events
 
     def _events(self) -> int:
