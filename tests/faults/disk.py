@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.fault import fault
+from tests.support.failing import failing
+from tests.support.kinds import drop_one
 from tests.support.loops import mounted
+from tests.support.powercut import Keeps, cut
 from tests.support.service import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.faults.trial import Site, Trial
     from tests.support.loops import Disk
@@ -52,6 +58,13 @@ def _is_braked(site: Site, scope: str) -> bool:
     return bool(site.home.query("SELECT 1 FROM brakes WHERE name = 'disk' AND scope = ? AND state = 'on'", scope))
 
 
+def reasons(site: Site, text: str) -> list[str]:
+    """What open work waits for, where that has this text in it."""
+    return [row[3] for row in site.home.open_work() if text in row[3]] + [
+        why for (why,) in site.home.query("SELECT reason FROM deliveries WHERE state = 'pending'") if text in why
+    ]
+
+
 def said(site: Site, since: int = 0) -> str:
     """What the log says, from there on."""
     return site.home.log.read_bytes()[since:].decode("utf-8", "replace")
@@ -88,7 +101,7 @@ def full_state(trial: Trial) -> None:
         filled_again_and_again(trial, site, disk, "state")
 
 
-@fault("full: temporary files", times=5, besides="nothing needs them")
+@fault("full: temporary files", times=5, besides="neither the service nor its commands need them")
 def full_temporary(trial: Trial) -> None:
     with mounted(trial.folder / "tmp", megabytes=1) as disk, trial.site() as site:
         disk.fill()
@@ -97,6 +110,8 @@ def full_temporary(trial: Trial) -> None:
         for _ in range(trial.times):
             site.home.start()
             begun(trial, site)
+            for command in ("status", "jobs", "usage"):
+                site.home.command(command)
             site.recovered()
             site.home.stop()
         site.home.start()
@@ -113,3 +128,155 @@ def no_inodes(trial: Trial) -> None:
             wait_until_met(site, "results", since)
             disk.empty()
             site.recovered()
+
+
+@fault("remounted read-only: results", times=5, besides="the service runs on, and goes on by itself")
+def results_read_only(trial: Trial) -> None:
+    with site_on(trial, "root/outbox", kind="ext4", megabytes=32) as (site, [disk]):
+        for _ in range(trial.times):
+            begun(trial, site)
+            disk.remount("ro")
+            bring_some(trial, site)
+            wait_for(lambda: reasons(site, "Read-only file system"), 60, "a piece of work to say what it waits for")
+            disk.remount("rw")
+            site.recovered()
+
+
+@fault("read-only after an error of the disk: folders and state", times=8, besides="it can be stopped, and goes on when started again")
+def all_read_only(trial: Trial) -> None:
+    """What ext4 does by itself when it finds an error (errors=remount-ro): everything on it, at once and for good."""
+    with site_on(trial, "", kind="ext4", megabytes=64) as (site, [disk]):
+        disk.sync()
+        for _ in range(trial.times):
+            begun_durably(trial, site)
+            disk.remount("abort")
+            time.sleep(trial.dice.uniform(0.0, 2.0))
+            site.home.stop()
+            back(site, disk)
+            bring_again_what_is_lost(site)
+            site.recovered()
+
+
+def begun_durably(trial: Trial, site: Site, longest: float = 1.5) -> None:
+    """As `begun`; who brought the work has seen to it that it is on the disk, half of the times."""
+    durable = trial.dice.random() < 0.5
+    for _ in range(trial.dice.randint(*ARRIVING)):
+        given = site.bring()
+        if durable:
+            make_durable(site.home.inbox, *(site.home.inbox / given.order).glob(f"work {given.number}.*"))
+    time.sleep(trial.dice.uniform(0.0, longest))
+
+
+def make_durable(top: Path, *files: Path) -> None:
+    """Make files, their names and their folders durable, and nothing besides as far as that goes."""
+    for path in [*files, *{file.parent for file in files}, top]:
+        fd = os.open(path, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+
+
+def back(site: Site, *disks: Disk) -> None:
+    """The disks come back as they are, their journals replayed, and the service is started."""
+    for disk in reversed(disks):
+        disk.unmount()
+    for disk in disks:
+        disk.mount()
+    site.home.start()
+
+
+def bring_again_what_is_lost(site: Site) -> None:
+    """What somebody brought without making it durable may have gone with the power: she brings it again."""
+    there = contents_in(site.home.root)
+    for given in site.given:
+        if not there.issuperset(given.contents):
+            drop_one(site.home, site.wares, given.order, given.number)
+
+
+def contents_in(folder: Path) -> set[str]:
+    """The SHA-256 of every file below a folder, whatever its name."""
+    found = set()
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # it is put away just now
+            if path.is_file():
+                found.add(hashlib.sha256(path.read_bytes()).hexdigest())
+    return found
+
+
+@fault("EIO on fsync: results, originals, folders", times=6, besides="the service runs on, and goes on by itself")
+def fsync_fails(trial: Trial) -> None:
+    with trial.site() as site:
+        for _ in range(trial.times):
+            while_failing(trial, site, "fsync", "EIO")
+
+
+@fault("EIO on fsync: state", times=6, besides="the service runs on, and goes on by itself")
+def fsync_of_the_state_fails(trial: Trial) -> None:
+    with trial.site() as site:
+        for _ in range(trial.times):
+            while_failing(trial, site, "fdatasync", "EIO")
+
+
+def while_failing(trial: Trial, site: Site, call: str, error: str) -> None:
+    """Every call, or every so many, ends in an error while work comes and is in hand."""
+    assert site.home.process is not None
+    begun(trial, site, 0.5)
+    with failing(site.home.process.pid, call, error, when=trial.dice.choice(["", "1+2", "2+3", "1+5"])):
+        bring_some(trial, site)
+        time.sleep(trial.dice.uniform(0.5, 3.0))
+    site.recovered()
+
+
+@fault("archive on another filesystem, killed at a random moment", times=20, few=2)
+def archive_elsewhere(trial: Trial) -> None:
+    """Originals are copied there, compared, and only then removed here."""
+    with site_on(trial, "root/archive", megabytes=64) as (site, _):
+        for _ in range(trial.times):
+            begun(trial, site)
+            site.home.kill()
+            site.home.start()
+            site.recovered()
+
+
+@fault("EXDEV where a rename should work", times=4, besides="the original stays where it is until it does")
+def refused_renames(trial: Trial) -> None:
+    """As filesystems made of several do, and quotas by project."""
+    with trial.site() as site:
+        for _ in range(trial.times):
+            while_failing(trial, site, "renameat2", "EXDEV")
+
+
+UNSAVED = "who brought a file and did not wait until it was on the disk may have to bring it again"
+PIECES_A_SITE = 20
+"""A site is judged after so many power cuts."""
+
+
+@fault("power cut at a random moment: folders and state on one ext4", times=60, few=2, besides=UNSAVED)
+def power_cut(trial: Trial) -> None:
+    cut_at_random(trial, "")
+
+
+@fault("power cut at a random moment: folders and state on two ext4", times=60, few=2, besides=UNSAVED)
+def power_cut_of_two(trial: Trial) -> None:
+    """The one's journal makes nothing of the other's durable by chance."""
+    cut_at_random(trial, "root", "state")
+
+
+def cut_at_random(trial: Trial, *places: str) -> None:
+    left = trial.times
+    while left:
+        with site_on(trial, *places, kind="ext4", megabytes=64) as (site, disks):
+            for disk in disks:
+                disk.sync()
+            for number in range(min(left, PIECES_A_SITE)):
+                begun_durably(trial, site, 2.0)
+                keeps = trial.dice.choice(list(Keeps))
+                for disk in disks:
+                    cut(disk.at, keeps)
+                site.home.kill()
+                back(site, *disks)
+                bring_again_what_is_lost(site)
+                left -= 1
+                if number % 5 == 0 or not left:
+                    site.recovered()
+                else:
+                    trial.survived()
