@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.faults.fault import fault
 from tests.support.failing import failing
+from tests.support.faultfs import faulty
 from tests.support.kinds import drop_one
 from tests.support.loops import mounted
 from tests.support.powercut import Keeps, cut
@@ -220,18 +221,21 @@ def while_failing(trial: Trial, site: Site, call: str, error: str) -> None:
     """Every call, or every so many, ends in an error while work comes and is in hand."""
     assert site.home.process is not None
     begun(trial, site, 0.5)
-    with failing(site.home.process.pid, call, error, when=trial.dice.choice(["", "1+2", "2+3", "1+5"])):
+    with failing(site.home.process.pid, call, error, when=trial.dice.choice(["", "1+2", "2+3", "1+5"])) as failed:
         bring_some(trial, site)
-        time.sleep(trial.dice.uniform(0.5, 3.0))
+        wait_for(failed, 60, f"a call of {call} to fail")
+        time.sleep(trial.dice.uniform(0.0, 3.0))
     site.recovered()
 
 
-@fault("archive on another filesystem, killed at a random moment", times=20, few=2)
+@fault("archive on another filesystem, killed while originals go there", times=20, few=2)
 def archive_elsewhere(trial: Trial) -> None:
-    """Originals are copied there, compared, and only then removed here."""
+    """They are copied, compared, and only then removed here."""
     with site_on(trial, "root/archive", megabytes=64) as (site, _):
         for _ in range(trial.times):
-            begun(trial, site)
+            bring_some(trial, site)
+            wait_for(lambda: any(site.home.root.rglob(".qavix-[ac]*")), 60, "an original to be put away", every=0.0)
+            time.sleep(trial.dice.uniform(0.0, 0.01))
             site.home.kill()
             site.home.start()
             site.recovered()
@@ -280,3 +284,28 @@ def cut_at_random(trial: Trial, *places: str) -> None:
                     site.recovered()
                 else:
                     trial.survived()
+
+
+OPERATIONS = (
+    "*", "getattr", "readdir", "open", "create", "read", "write", "truncate", "fsync", "rename", "unlink", "mkdir", "rmdir", "statfs",
+)  # fmt: skip
+MISDEEDS: tuple[dict[str, Any], ...] = (
+    {"errno": "EIO"}, {"errno": "EIO", "share": 0.3}, {"errno": "ESTALE"}, {"errno": "ESTALE", "share": 0.3}, {"errno": "ETIMEDOUT"},
+    {"errno": "EACCES"}, {"delay": 0.3, "share": 0.3},
+)  # fmt: skip
+
+
+@fault("a bad NAS (FUSE): errors, stale handles, late and short answers, of each operation", times=15, few=1)
+def bad_nas(trial: Trial) -> None:
+    """The watched folders lie on it; the state, as it must, on a disk of this host."""
+    base = trial.folder / "installation"
+    real = trial.folder / "real"
+    real.mkdir()
+    with faulty(real, base / "root") as switch, trial.site(base, watch={"settle_remote": 0.5}) as site:
+        for _ in range(trial.times):
+            bring_some(trial, site)
+            op = trial.dice.choice(OPERATIONS)
+            switch.set(op, **trial.dice.choice([*MISDEEDS, *([{"short": True}] * 3 if op == "read" else [])]))
+            time.sleep(trial.dice.uniform(0.5, 3.0))
+            switch.heal()
+            site.recovered(120)

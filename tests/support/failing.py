@@ -9,6 +9,7 @@ import argparse
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,18 +18,24 @@ from typing import TYPE_CHECKING
 from tests.support.needs import needed, skip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 ATTACH_SECONDS = 20.0
 
 
 @contextmanager
-def failing(pid: int, calls: str, error: str, *, when: str = "", paths: Sequence[Path] = ()) -> Iterator[None]:
-    """Within the block `calls` ("fsync,fdatasync") of a process and its threads end in `error` ("EIO").
+def failing(pid: int, calls: str, error: str, *, when: str = "", paths: Sequence[Path] = ()) -> Iterator[Callable[[], int]]:
+    """Within the block `calls` ("fsync,fdatasync") of a process and its threads end in `error` ("EIO"); gives what tells how many have.
 
     `when`, for each thread: "3" the third of them alone, "3+" from the third, "1+2" every second. `paths`: only calls on these.
     """
-    command = [needed("strace", "strace"), "-f", "-qq", "-o", "/dev/null", "-p", str(pid), "-e", f"trace={calls}"]
+    with tempfile.NamedTemporaryFile(prefix="failing-") as told, _tracing(pid, calls, error, when, paths, told.name):
+        yield lambda: Path(told.name).read_text().count("(INJECTED)")
+
+
+@contextmanager
+def _tracing(pid: int, calls: str, error: str, when: str, paths: Sequence[Path], told: str) -> Iterator[None]:
+    command = [needed("strace", "strace"), "-f", "-qq", "-o", told, "-p", str(pid), "-e", f"trace={calls}"]
     command += [word for path in paths for word in ("-P", str(path))]
     command += ["-e", f"inject={calls}:error={error}{f':when={when}' if when else ''}"]
     tracer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -68,10 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--when", default="", help="3: the third of each thread alone; 3+: from the third; 1+2: every second")
     parser.add_argument("--path", type=Path, action="append", default=[], help="only calls on this file; may be said several times")
     asked = parser.parse_args(argv)
-    with failing(asked.pid, asked.calls, asked.error, when=asked.when, paths=asked.path):
+    with failing(asked.pid, asked.calls, asked.error, when=asked.when, paths=asked.path) as failed:
         print("they fail; Ctrl-C mends it")
         with suppress(KeyboardInterrupt):
             signal.pause()
+        print(f"{failed()} calls failed")
     return 0
 
 

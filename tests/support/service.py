@@ -34,15 +34,15 @@ QUICK = {
 """Settings that make a test quick and change nothing else."""
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 30.0, what: str = "the condition") -> Any:
-    """Wait until `condition` gives something true, and give it; AssertionError after `seconds`."""
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0, what: str = "the condition", every: float = 0.05) -> Any:
+    """Wait until `condition` gives something true, and give it; AssertionError after `seconds`. It is asked every so many seconds."""
     until = time.monotonic() + seconds
     while True:
         found = condition()
         if found:
             return found
         assert time.monotonic() < until, f"waited {seconds} s in vain for {what}"
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def toml(settings: dict[str, Any]) -> str:
