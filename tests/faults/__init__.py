@@ -5,7 +5,7 @@
     verdict    what was lost, billed twice, or wrong, by the disk and by the service's own books
     witness    who looks at the outbox all the while
     table      `make faults`: one table of all
-    process, disk, network, service, people    the faults, one file for each kind of thing that breaks
+    process, disk, state, network, service, people    the faults, one file for each kind of thing that breaks
 
 `make faults` plays each as often as its row says; `make test` plays a few of each.
 """

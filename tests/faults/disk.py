@@ -1,4 +1,4 @@
-"""Disks: full, without inodes, read-only, failing, without power; and the state lost, old, cut or too new."""
+"""Disks: full, without inodes, read-only, failing, without power; of other filesystems; a NAS that misbehaves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.fault import fault
+from tests.faults.process import HESITANT, any_moment, portions
 from tests.support.failing import failing
 from tests.support.faultfs import faulty
 from tests.support.kinds import drop_one
@@ -17,7 +18,7 @@ from tests.support.powercut import Keeps, cut
 from tests.support.service import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tests.faults.trial import Site, Trial
@@ -176,31 +177,28 @@ def make_durable(top: Path, *files: Path) -> None:
         os.close(fd)
 
 
-def back(site: Site, *disks: Disk) -> None:
+def back(site: Site, *disks: Disk, ready: bool = True) -> None:
     """The disks come back as they are, their journals replayed, and the service is started."""
     for disk in reversed(disks):
         disk.unmount()
     for disk in disks:
         disk.mount()
-    site.home.start()
+    site.home.start(ready=ready)
 
 
 def bring_again_what_is_lost(site: Site) -> None:
     """What somebody brought without making it durable may have gone with the power: she brings it again."""
-    there = contents_in(site.home.root)
+    there = set(hashes_of(path for path in site.home.root.rglob("*") if path.is_file()))
     for given in site.given:
         if not there.issuperset(given.contents):
             drop_one(site.home, site.wares, given.order, given.number)
 
 
-def contents_in(folder: Path) -> set[str]:
-    """The SHA-256 of every file below a folder, whatever its name."""
-    found = set()
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # it is put away just now
-            if path.is_file():
-                found.add(hashlib.sha256(path.read_bytes()).hexdigest())
-    return found
+def hashes_of(paths: Iterable[Path]) -> Iterator[str]:
+    """The SHA-256 of each file, whatever its name; those that are put away just now are passed over."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @fault("EIO on fsync: results, originals, folders", times=6, besides="the service runs on, and goes on by itself")
@@ -250,37 +248,33 @@ def refused_renames(trial: Trial) -> None:
 
 
 UNSAVED = "who brought a file and did not wait until it was on the disk may have to bring it again"
-PIECES_A_SITE = 20
-"""A site is judged after so many power cuts."""
-
-
-@fault("power cut at a random moment: folders and state on one ext4", times=60, few=2, besides=UNSAVED)
+@fault("power cut at a random moment: folders and state on one ext4", times=60, few=3, besides=UNSAVED)
 def power_cut(trial: Trial) -> None:
     cut_at_random(trial, "")
 
 
-@fault("power cut at a random moment: folders and state on two ext4", times=60, few=2, besides=UNSAVED)
+@fault("power cut at a random moment: folders and state on two ext4", times=60, few=3, besides=UNSAVED)
 def power_cut_of_two(trial: Trial) -> None:
     """The one's journal makes nothing of the other's durable by chance."""
     cut_at_random(trial, "root", "state")
 
 
 def cut_at_random(trial: Trial, *places: str) -> None:
-    left = trial.times
-    while left:
+    for times in portions(trial.times, 20):
         with site_on(trial, *places, kind="ext4", megabytes=64) as (site, disks):
             for disk in disks:
                 disk.sync()
-            for number in range(min(left, PIECES_A_SITE)):
-                begun_durably(trial, site, 2.0)
+            site.sandbox.faults(*HESITANT)
+            for number in range(1, times + 1):
+                begun_durably(trial, site, 0.0)
+                any_moment(site, trial)
                 keeps = trial.dice.choice(list(Keeps))
                 for disk in disks:
                     cut(disk.at, keeps)
                 site.home.kill()
-                back(site, *disks)
-                bring_again_what_is_lost(site)
-                left -= 1
-                if number % 5 == 0 or not left:
+                back(site, *disks, ready=number % 5 == 0 or number == times)
+                if number % 5 == 0 or number == times:
+                    bring_again_what_is_lost(site)
                     site.recovered()
                 else:
                     trial.survived()

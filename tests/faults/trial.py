@@ -53,7 +53,7 @@ class Given:
 
 @dataclass
 class Site:
-    """An installation in which a fault is played. `given`: what people brought."""
+    """An installation in which a fault is played. `given`: what people brought; `forgotten`: how much of it the state has forgotten."""
 
     trial: Trial
     home: Home
@@ -61,6 +61,7 @@ class Site:
     wares: Wares
     witness: Witness
     given: list[Given] = field(default_factory=list)
+    forgotten: int = 0
 
     def bring(self, order: str | None = None) -> Given:
         """Somebody drops the next piece of work: of the next kind, unless an order is said (one of ORDERS)."""
@@ -89,7 +90,7 @@ class Site:
         A voice whose POST may or may not have gone out when something broke waits for ten minutes, and then for a person: that is
         rest too, and what the service has made of it is told by its books.
         """
-        drops = sum(bool(given.ends_in) for given in self.given)
+        drops = sum(bool(given.ends_in) for given in self.given) - self.forgotten
         try:
             wait_for(lambda: self._at_rest(drops, supervised), within, f"{drops} drops to be at rest")
         except AssertionError as error:
