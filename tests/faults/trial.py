@@ -38,7 +38,8 @@ UNCLEAR = """
 class Given:
     """What a person brought: its order, its number among all, the SHA-256 of each file, and what has to come of it.
 
-    `ends_in`: the folder in which its original lies in the end, "" for none (whoever brought it took it away again).
+    `ends_in`: the folder in which its original lies in the end, "" for none (whoever brought it took it away again). `doubted`: a voice
+    of which nobody knows whether it was made; it waits in the inbox.
     """
 
     order: str
@@ -46,6 +47,7 @@ class Given:
     contents: list[str]
     results: list[str]
     ends_in: str = "archive"
+    doubted: bool = False
 
     def __str__(self) -> str:
         return f"{self.order}/work {self.number}"
@@ -97,8 +99,7 @@ class Site:
             raise AssertionError(f"{error}\nopen: {self._open()[:20]}\n{self.home.log.read_text()[-4000:]}") from None
         unclear = self.unclear()
         for given in self.given:
-            if f"{given}.wav" in unclear:
-                given.ends_in, given.results = "inbox", []
+            given.doubted = f"{given}.wav" in unclear
 
     def unclear(self) -> set[str]:
         """The paths, below the inbox, of voices of which nobody knows whether they were made."""

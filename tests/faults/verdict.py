@@ -65,18 +65,19 @@ def judge(site: Site, verdict: Verdict) -> None:
 
 def _missing(site: Site, given: Given, originals: dict[str, set[str]]) -> Iterator[str]:
     """What should be there of what a person brought, and is not."""
+    ends_in = "inbox" if given.doubted else given.ends_in
     for sha256 in given.contents:
-        if given.ends_in and sha256 not in originals[given.ends_in]:
+        if ends_in and sha256 not in originals[ends_in]:
             where = [name for name, there in originals.items() if sha256 in there]
-            yield f"its original should be in {given.ends_in}, and is in {' and '.join(where) or 'no folder'}"
-    for name in given.results:
+            yield f"its original should be in {ends_in}, and is in {' and '.join(where) or 'no folder'}"
+    for name in [] if given.doubted else given.results:
         if not (site.home.outbox / name).is_file():
             yield f"{name} is not in the outbox"
 
 
 def _unlike(site: Site, made: set[str]) -> Iterator[str]:
     """Files in the outbox that are no result whole, and results that nobody asked for."""
-    wanted = {name for given in site.given for name in given.results}
+    wanted = {name for given in site.given if not given.doubted for name in given.results}
     for path in _files(site.home.outbox):
         name = str(path.relative_to(site.home.outbox))
         if name not in wanted and not path.name.startswith(OUR_TEXTS):

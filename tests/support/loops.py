@@ -26,6 +26,7 @@ PACKAGES = {"ext4": "e2fsprogs", "xfs": "xfsprogs", "btrfs": "btrfs-progs", "vfa
 QUIET = {"ext4": ["-q", "-F"], "xfs": ["-q", "-f"], "btrfs": ["-q", "-f"], "vfat": []}
 FILLER = ".filler"
 BUSY_SECONDS = 20.0
+LOOP_SECONDS = 0.5
 
 
 @dataclass
@@ -40,10 +41,24 @@ class Disk:
     def mount(self) -> None:
         """Mount it (again). The test is skipped where this host does not let it."""
         self.at.mkdir(parents=True, exist_ok=True)
+        self._leave_to_others()
         options = ",".join(filter(None, [self.options, "loop" if self.image else ""]))
         done = _run("mount", "-t", self.kind, *(["-o", options] if options else []), str(self.image or self.kind), str(self.at))
         if done.returncode:
             skip(f"a {self.kind} cannot be mounted here: {done.stderr.strip()}")
+
+    def _leave_to_others(self) -> None:
+        """A container that began meanwhile has this mount too, and keeps the filesystem from ending: ours is a copy of it from now on."""
+        if self.image is None or not (loops := _loops_of(self.image)):
+            return
+        until = time.monotonic() + BUSY_SECONDS
+        while any(Path(f"/sys/block/{Path(loop).name}/inflight").read_text().split() != ["0", "0"] for loop in loops):
+            assert time.monotonic() < until, f"{loops} are being written to for {BUSY_SECONDS} s"
+            time.sleep(0.005)
+        fresh = self.image.with_name(f"{time.monotonic_ns()}.{self.kind}")
+        _run("cp", "--sparse=always", str(self.image), str(fresh), check=True)
+        self.image.unlink()
+        self.image = fresh
 
     def unmount(self) -> None:
         """Take it away, as soon as nobody has a file of it open; AssertionError after BUSY_SECONDS."""
@@ -110,8 +125,8 @@ def mounted(at: Path, kind: str = "tmpfs", *, megabytes: int = 8, inodes: int | 
             if at.is_mount():
                 disk.unmount()
         _run("umount", "--lazy", str(at))
-        if image is not None:
-            image.unlink(missing_ok=True)
+        if disk.image is not None:
+            disk.image.unlink(missing_ok=True)
 
 
 def _make(image: Path, kind: str, megabytes: int, inodes: int | None) -> None:
@@ -120,6 +135,16 @@ def _make(image: Path, kind: str, megabytes: int, inodes: int | None) -> None:
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
     _run(mkfs, *QUIET[kind], *(["-N", str(inodes)] if inodes else []), str(image), check=True)
+
+
+def _loops_of(image: Path) -> list[str]:
+    """The loop devices that a filesystem in this image still has, for a moment or as long as anybody has it mounted."""
+    until = time.monotonic() + LOOP_SECONDS
+    while loops := _run("losetup", "--noheadings", "--output", "NAME", "--associated", str(image)).stdout.split():
+        if time.monotonic() > until:
+            break
+        time.sleep(0.005)
+    return loops
 
 
 def _until_not_busy(*command: str) -> None:
