@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.fault import fault
+from tests.faults.moments import soon
 from tests.faults.process import HESITANT, any_moment, portions
 from tests.support.failing import failing
 from tests.support.faultfs import faulty
@@ -154,7 +156,8 @@ def all_read_only(trial: Trial) -> None:
             disk.remount("abort")
             time.sleep(trial.dice.uniform(0.0, 2.0))
             site.home.stop()
-            back(site, disk)
+            come_back([disk])
+            site.home.start()
             bring_again_what_is_lost(site)
             site.recovered()
 
@@ -177,13 +180,12 @@ def make_durable(top: Path, *files: Path) -> None:
         os.close(fd)
 
 
-def back(site: Site, *disks: Disk, ready: bool = True) -> None:
-    """The disks come back as they are, their journals replayed, and the service is started."""
+def come_back(disks: list[Disk]) -> None:
+    """The disks come back as they are; their journals are replayed."""
     for disk in reversed(disks):
         disk.unmount()
     for disk in disks:
         disk.mount()
-    site.home.start(ready=ready)
 
 
 def bring_again_what_is_lost(site: Site) -> None:
@@ -247,13 +249,16 @@ def refused_renames(trial: Trial) -> None:
             while_failing(trial, site, "renameat2", "EXDEV")
 
 
-UNSAVED = "who brought a file and did not wait until it was on the disk may have to bring it again"
-@fault("power cut at a random moment: folders and state on one ext4", times=60, few=3, besides=UNSAVED)
+KEPT = (
+    "no commit is taken back, and what was put away is whole; only a file in the inbox that its client never made durable may have to"
+    " be brought again"
+)
+@fault("power cut at a random moment: folders and state on one ext4", times=60, few=3, besides=KEPT)
 def power_cut(trial: Trial) -> None:
     cut_at_random(trial, "")
 
 
-@fault("power cut at a random moment: folders and state on two ext4", times=60, few=3, besides=UNSAVED)
+@fault("power cut at a random moment: folders and state on two ext4", times=60, few=3, besides=KEPT)
 def power_cut_of_two(trial: Trial) -> None:
     """The one's journal makes nothing of the other's durable by chance."""
     cut_at_random(trial, "root", "state")
@@ -268,16 +273,40 @@ def cut_at_random(trial: Trial, *places: str) -> None:
             for number in range(1, times + 1):
                 begun_durably(trial, site, 0.0)
                 any_moment(site, trial)
+                if trial.dice.random() < 0.3:
+                    another_is_put_away(site)
                 keeps = trial.dice.choice(list(Keeps))
+                committed, away = last_event(site), put_away(site)
                 for disk in disks:
                     cut(disk.at, keeps)
                 site.home.kill()
-                back(site, *disks, ready=number % 5 == 0 or number == times)
+                come_back(disks)
+                assert last_event(site) >= committed, "commits were taken back"
+                assert away <= set(hashes_of((site.home.root / "archive").rglob("work *"))), "what was put away is not whole"
+                site.home.start(ready=number % 5 == 0 or number == times)
                 if number % 5 == 0 or number == times:
                     bring_again_what_is_lost(site)
                     site.recovered()
                 else:
                     trial.survived()
+
+
+def last_event(site: Site) -> int:
+    """The number of the last line of history that the state has committed. It is opened as the service opens it, log and all."""
+    with closing(sqlite3.connect(site.home.state, timeout=30)) as connection:
+        return int(connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
+
+
+def another_is_put_away(site: Site) -> None:
+    """Wait for it, though not for long."""
+    before = put_away(site)
+    soon(lambda: put_away(site) - before, 3.0)
+
+
+def put_away(site: Site) -> set[str]:
+    """The contents that the state says are in the archive."""
+    away = {os.fsdecode(path).rpartition(".")[0] for (path,) in site.home.query("SELECT path FROM drops WHERE state = 'archived'")}
+    return {sha256 for given in site.given if str(given) in away for sha256 in given.contents}
 
 
 OPERATIONS = (
