@@ -17,7 +17,7 @@ from qavix_watch.fs.fingerprint import fingerprint
 from qavix_watch.fs.mounts import MountTable, mount_number, standing
 from qavix_watch.fs.rename import rename_new
 from qavix_watch.fs.scan import scan
-from qavix_watch.fs.streams import FileReader, FileSink, own_file, stat_of, sync_folder, write_all
+from qavix_watch.fs.streams import FileReader, FileSink, own_file, stat_at, sync_folder, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,7 +54,7 @@ class Disk:
 
     def stat(self, path: bytes) -> Stat:
         with mapped(path):
-            return stat_of(os.lstat(path))
+            return stat_at(path)
 
     def listdir(self, path: bytes) -> list[bytes]:
         """The names in a directory, sorted."""

@@ -81,6 +81,7 @@ class MountTable:
         self._mounts: tuple[Mount, ...] = ()
         self._by_number: dict[int, Mount] = {}
         self._made_up: frozenset[int] = frozenset()
+        self._remote: frozenset[int] = frozenset()
         self._fd = -1
         self._poll = select.poll()
 
@@ -105,6 +106,12 @@ class MountTable:
             self._refresh()
             return self._made_up
 
+    def remote(self) -> frozenset[int]:
+        """The devices to which others may write."""
+        with self._lock:
+            self._refresh()
+            return self._remote
+
     def close(self) -> None:
         with self._lock:
             fd, self._fd = self._fd, -1
@@ -122,6 +129,7 @@ class MountTable:
             self._mounts = parse_mounts(_read_from_start(self._fd))
         self._by_number = {mount.number: mount for mount in self._mounts}
         self._made_up = frozenset(mount.device for mount in self._mounts if mount.makes_up_inodes)
+        self._remote = frozenset(mount.device for mount in self._mounts if not mount.is_local)
 
 
 def _read_from_start(fd: int) -> bytes:
@@ -165,5 +173,13 @@ def making_up_inodes() -> frozenset[int]:
     """The devices (st_dev) of this host whose inode numbers say nothing; none where there is no /proc."""
     try:
         return _OURS.making_up_inodes()
+    except FileError:
+        return frozenset()
+
+
+def remote_devices() -> frozenset[int]:
+    """The devices (st_dev) of this host to which others may write; none where there is no /proc."""
+    try:
+        return _OURS.remote()
     except FileError:
         return frozenset()

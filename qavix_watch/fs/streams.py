@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from qavix_watch.core.files import Stat
 from qavix_watch.errors import FileUnreadable
+from qavix_watch.fs.asking import fstat
 from qavix_watch.fs.failures import mapped, shown
-from qavix_watch.fs.mounts import making_up_inodes
+from qavix_watch.fs.mounts import making_up_inodes, remote_devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,26 @@ def stat_of(status: os.stat_result) -> Stat:
         is_file=modes.S_ISREG(mode),
         is_dir=modes.S_ISDIR(mode),
     )
+
+
+def stat_at(path: bytes) -> Stat:
+    """The stat of a path, without following a symbolic link. OSError.
+
+    What others may write to is opened for it: a file that grows elsewhere would look quiet for as long as a cache holds.
+    """
+    status = os.lstat(path)
+    if modes.S_ISREG(status.st_mode) and status.st_dev in remote_devices():
+        with suppress(OSError):  # one that may not be read has a stat all the same
+            status = _asked_anew(path)
+    return stat_of(status)
+
+
+def _asked_anew(path: bytes) -> os.stat_result:
+    fd = os.open(path, READ_FLAGS)
+    try:
+        return fstat(fd)
+    finally:
+        os.close(fd)
 
 
 def open_regular(path: bytes) -> int:
@@ -137,7 +158,7 @@ class FileReader(_Open):
     def stat(self) -> Stat:
         """The stat of the open file, whatever its path names by now."""
         with mapped(self._path):
-            return stat_of(os.fstat(self._fd))
+            return stat_of(fstat(self._fd))
 
 
 class FileSink(_Open):

@@ -71,3 +71,25 @@ class _Replacing(_Reading):
         newer = self._path.with_name("newer")
         newer.write_bytes(b"y" * (total - 1))
         newer.rename(self._path)
+
+
+def test_a_file_that_another_host_goes_on_writing_is_seen_to_grow(share: Path) -> None:
+    """The share's own cache would tell for 20 seconds what it was told first, and a file that grows would look quiet."""
+    disk, path, there = Disk(), share / "growing", share.parent / "there" / "growing"
+    there.write_bytes(b"x")
+    assert [disk.stat(os.fsencode(path)).size, path.stat().st_size] == [1, 1]
+    with there.open("ab") as file:
+        file.write(b"x")
+    assert disk.stat(os.fsencode(path)).size == 2
+    with disk.open(os.fsencode(path)) as reader:
+        assert reader.stat().size == 2
+
+
+def test_what_cannot_be_opened_there_is_looked_at_all_the_same(share: Path) -> None:
+    """Folders, links and files that may not be read have a stat as well."""
+    disk = Disk()
+    (share / "folder").mkdir()
+    (share / "link").symlink_to("nowhere")
+    assert disk.stat(os.fsencode(share / "folder")).is_dir
+    link = disk.stat(os.fsencode(share / "link"))
+    assert (link.is_dir, link.is_file) == (False, False)
