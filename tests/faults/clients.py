@@ -8,52 +8,43 @@ the client's process ended; "taken" is the moment that the service's history has
 
 from __future__ import annotations
 
-import hashlib
-import os
+import argparse
+import itertools
+import random
+import secrets
+import statistics
+import sys
+import tempfile
 import time
-from collections import Counter
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.table import Column, Table
+
+from qavix_watch.config.sections import Watch
 from tests.faults import bringing as by
 from tests.faults.bringing import Tempo, one_by_one
-from tests.faults.ground import ORDER, SIZE
+from tests.faults.fates import Client, bring, foreign, wait_for_fates
+from tests.faults.ground import SIZE, Ground, ground
 from tests.support import ftp, samba, smb_writers, ssh, webdav
-from tests.support.service import wait_for
+from tests.support.needs import missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
-    from tests.faults.bringing import Bring
-    from tests.faults.ground import Ground, Ware
+    from tests.faults.fates import Brought, Fate
 
-ONE = ("{order}/{client} {number}.mp4",)
 SEVERAL = tuple("{order}/{client} {number} " + part + ".mp4" for part in ("one", "two", "three"))
 TREE = tuple("{order}/{client} {number}/" + part for part in ("reel 1/one.mp4", "reel 1/two.mp4", "reel 2/deep/three.mp4"))
 ORDER_TREE = tuple("{order} ({client} {number})/" + part for part in ("one.mp4", "reel/two.mp4", "reel/deep/three.mp4"))
+STREAM = ("{order}/{client} {number}.ts",)
 SMB = (*samba.TOOLS, *smb_writers.TOOLS)
 RSYNC = (*ssh.TOOLS, "rsync")
 HOLE, CUT = "hole", "cut short"
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """`does`: what it does to the file. `files`: what it brings at once. `leaves`: what the service says of what a dying one leaves."""
-
-    name: str
-    does: str
-    bring: Bring
-    tools: tuple[str, ...] = ()
-    files: tuple[str, ...] = ONE
-    leaves: str = ""
-    remote: bool = False
-
-    def wares(self, ground: Ground, number: int) -> list[Ware]:
-        """Films for it to bring."""
-        names = [name.format(order=ORDER, client=self.name, number=number) for name in self.files]
-        return [ground.film(name, SIZE // len(names)) for name in names]
 
 
 CLIENTS = (
@@ -89,114 +80,106 @@ CLIENTS = (
     Client("WebDAV", "nginx: PUT", one_by_one(by.dav), webdav.TOOLS),
     Client("sshfs, cp", "another host copies it in", one_by_one(by.cp), ssh.MOUNTING, remote=True),
     Client("sshfs, slow writer", "another host writes it slowly", one_by_one(by.writer("slow")), ssh.MOUNTING, remote=True),
+    Client(
+        "sshfs, slow stream", "the same, of a .ts, which shows no cut", one_by_one(by.writer("slow")), ssh.MOUNTING, STREAM, remote=True
+    ),
     Client("sshfs, torrent", "another host's pieces at random", one_by_one(by.writer("torrent")), ssh.MOUNTING, remote=True),
     Client("sshfs, rsync", "another host renames into place", one_by_one(by.rsync()), (*ssh.MOUNTING, "rsync"), remote=True),
     Client("sshfs, mv tree", "another host moves a tree in", by.mv_tree, ssh.MOUNTING, TREE, remote=True),
 )
 """PRODUCT's table of clients, each by the program that does it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """A film, and when (seconds since 1970) the client that brought it was done."""
-
-    client: Client
-    ware: Ware
-    done_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What became of a film. `taken`: when, each time. `wrong`: what was read, sent or kept of it that is not what was sent."""
-
-    brought: Brought
-    drops: int
-    state: str
-    reason: str
-    taken: tuple[float, ...]
-    tasks: int
-    whole: bool
-    wrong: int
-
-    @property
-    def seconds(self) -> float | None:
-        """From the client being done until the film was taken."""
-        return self.taken[0] - self.brought.done_at if self.taken else None
-
-    @property
-    def trouble(self) -> str:
-        """What is not as promised; "" where all is."""
-        leaves = self.brought.client.leaves
-        if leaves:
-            promised = self.state == "waiting" and leaves in self.reason and not self.taken and not self.tasks
-        else:
-            promised = self.state == "archived" and len(self.taken) == 1 and self.tasks == 1 and self.whole
-        return "" if promised and self.drops == 1 and not self.wrong else str(self)
+PAUSE = 0.4
+AT_ONCE = 3
+SECONDS = 240.0
+WIDTH = 140
+DEFAULTS = {name: getattr(Watch(), name) for name in ("settle", "settle_remote", "settle_folder", "rescan")}
+ABOUT = f"""\
+Real clients bring films to the real program, each so many times, {AT_ONCE} clients at a time, with the settings that the program has by
+itself. Prints what they brought, what became of it, and the seconds from a client's end until the service had taken its film: the median
+and the longest. The exit status is 1 where a film was not taken once and whole, or where anything else was sent or billed."""
 
 
-def bring(client: Client, ground: Ground, wares: list[Ware], tempo: Tempo) -> list[Brought]:
-    """Let a client bring films."""
-    client.bring(ground, wares, tempo)
-    done_at = time.time()
-    return [Brought(client, ware, done_at) for ware in wares]
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.clients", description=ABOUT)
+    parser.add_argument("--seed", type=int, metavar="N", help="decides content and order; without it a fresh one is drawn and told")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often each client comes (%(default)s)")
+    parser.add_argument("--only", metavar="WORD", default="", help="only clients whose name has this word")
+    for name in ("settle-remote", "rescan"):
+        usual = DEFAULTS[name.replace("-", "_")]
+        parser.add_argument(f"--{name}", type=float, default=usual, metavar="SECONDS", help="of the service (%(default)s)")
+    return parser.parse_args(argv)
 
 
-def wait_for_fates(ground: Ground, brought: list[Brought], seconds: float) -> list[Fate]:
-    """Wait until each film is at rest, or the service says what it waits for; gives what became of them all by then."""
-    with suppress(AssertionError):  # what did not come to rest shows it
-        wait_for(lambda: all(_at_rest(ground, one) for one in brought), seconds)
-    return fates(ground, brought)
+def main(argv: Sequence[str] | None = None) -> int:
+    """The whole command."""
+    asked = arguments(argv)
+    seed = secrets.randbelow(10**9) if asked.seed is None else asked.seed
+    watch = DEFAULTS | {"settle_remote": asked.settle_remote, "rescan": asked.rescan}
+    chosen = [client for client in CLIENTS if asked.only in client.name]
+    absent = {client.name: why for client in chosen if (why := missing(*client.tools))}
+    clients = [client for client in chosen if client.name not in absent]
+    began = time.monotonic()
+    found, strange = many(clients, asked.rounds, seed, watch)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console.print(table(clients, found))
+    settings = ", ".join(f"{name} {seconds:g} s" for name, seconds in watch.items())
+    console.print(f"seed {seed}, {asked.rounds} rounds in {time.monotonic() - began:.0f} s; {settings}", highlight=False)
+    for name, why in absent.items():
+        console.print(f"left out: {name}: {why}", style="yellow", markup=False)
+    troubles = [fate.trouble for fate in found if fate.trouble] + [f"sent or billed, and never brought: {sha256}" for sha256 in strange]
+    for trouble in troubles:
+        console.print(trouble, style="bold red", markup=False)
+    return 1 if troubles else 0
 
 
-def _at_rest(ground: Ground, one: Brought) -> bool:
-    rows = _drops(ground, one.ware)
-    if one.client.leaves:
-        return any(one.client.leaves in reason for _, _, reason, _ in rows)
-    return bool(rows) and rows[-1][1] == "archived"
+def many(clients: Iterable[Client], rounds: int, seed: int, watch: dict[str, Any]) -> tuple[list[Fate], list[str]]:
+    """Let each client come so often; gives what became of all films, and what was sent or billed that nobody brought."""
+    found: list[Fate] = []
+    strange: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="clients-") as base, ExitStack() as stack:
+        grounds: dict[bool, Ground] = {}
+        for remote in sorted({client.remote for client in clients}):
+            place = Path(base) / ("remote" if remote else "local")
+            grounds[remote] = stack.enter_context(ground(place, seed=seed + remote, remote=remote, watch=watch))
+        brought = brought_by(clients, grounds, rounds, seed)
+        for remote, here in grounds.items():
+            found += wait_for_fates(here, [one for one in brought if one.client.remote is remote], SECONDS)
+            strange += foreign(here)
+    return found, strange
 
 
-def _drops(ground: Ground, ware: Ware) -> list[tuple[int, str, str, str | None]]:
-    """Every drop that was ever made of it: id, state, reason, SHA-256."""
-    return ground.home.query("SELECT id, state, reason, sha256 FROM drops WHERE path = ? ORDER BY id", os.fsencode(ware.name))
+def brought_by(clients: Iterable[Client], grounds: dict[bool, Ground], rounds: int, seed: int) -> list[Brought]:
+    """Everything that the clients bring, several of them at a time, in an order that the seed decides."""
+    visits = [(client, grounds[client.remote], number) for client, number in itertools.product(clients, range(1, rounds + 1))]
+    random.Random(seed).shuffle(visits)
+    wares = [client.wares(here, number) for client, here, number in visits]
+    tempo = Tempo(PAUSE, SIZE)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        coming = [pool.submit(bring, client, here, films, tempo) for (client, here, _), films in zip(visits, wares, strict=True)]
+        return [one for visit in coming for one in visit.result()]
 
 
-def fates(ground: Ground, brought: Iterable[Brought]) -> list[Fate]:
-    """What became of these films so far."""
-    tasks: list[dict[str, Any]] = ground.sandbox.ledger()["tasks"]
-    return [_fate(ground, one, tasks) for one in brought]
+def table(clients: Iterable[Client], found: list[Fate]) -> Table:
+    """A line for each client."""
+    made = Table("client", "what it does", *_right("files", "taken once", "whole", "median s", "worst s", "tasks billed", "wrong content"))
+    for client in clients:
+        fates = [fate for fate in found if fate.brought.client is client]
+        seconds = [fate.seconds for fate in fates if fate.seconds is not None]
+        figures = (len(fates), _count(fates, lambda fate: len(fate.taken) == 1), _count(fates, lambda fate: fate.whole))
+        times = [f"{figure(seconds):.1f}" for figure in (statistics.median, max)] if seconds else ["waits", f"“{client.leaves}”"]
+        bills = sum(fate.tasks for fate in fates), sum(fate.wrong for fate in fates)
+        made.add_row(client.name, client.does, *map(str, figures), *times, *map(str, bills))
+    return made
 
 
-def _fate(ground: Ground, one: Brought, tasks: list[dict[str, Any]]) -> Fate:
-    ware = one.ware
-    rows = _drops(ground, ware)
-    taken = ground.home.query(
-        "SELECT at FROM events WHERE item = 'drop' AND old = 'waiting' AND new = 'settled'"
-        " AND item_id IN (SELECT id FROM drops WHERE path = ?) ORDER BY id", os.fsencode(ware.name)
-    )  # fmt: skip
-    inputs = Counter(task["inputs"]["video_url"]["sha256"] for task in tasks)
-    kept = _sha256(ground.home.root / "archive" / ware.name)
-    _, state, reason, _ = rows[-1] if rows else (0, "not seen", "", None)
-    return Fate(
-        brought=one, drops=len(rows), state=state, reason=reason, taken=tuple(at for (at,) in taken), tasks=inputs[ware.sha256],
-        whole=kept == ware.sha256, wrong=sum(sha256 not in {None, ware.sha256} for *_, sha256 in rows) + (kept not in {None, ware.sha256}),
-    )
+def _right(*names: str) -> list[Column]:
+    return [Column(name, justify="right") for name in names]
 
 
-def _sha256(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
-
-
-def foreign(ground: Ground) -> list[str]:
-    """What was uploaded or billed though nobody sent it: a film that was not whole yet."""
-    ledger = ground.sandbox.ledger()
-    seen = {upload["sha256"] for upload in ledger["uploads"]}
-    seen |= {task["inputs"]["video_url"]["sha256"] for task in ledger["tasks"]}
-    return sorted(seen - ground.sent)
+def _count(fates: list[Fate], condition: Callable[[Fate], bool]) -> int:
+    return sum(map(condition, fates))
 
 
 if __name__ == "__main__":
-    import sys
-
-    from tests.faults.clients_table import main
-
     sys.exit(main())

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from qavix_watch.sandbox import SandboxOptions, running
 from tests.support import ftp, samba, ssh, webdav
 from tests.support.media import make_video
 from tests.support.service import Home
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 ORDER = "dub en to es"
 SIZE = 1_200_000
+PACKET, NULL_PACKET = 188, b"\x47\x1f\xff\x10"
 LONG_AGO = (1e9, 1e9)
 PROJECT = Path(__file__).parents[2]
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("QAVIX_")} | {"PYTHONPATH": str(PROJECT)}
@@ -67,19 +69,29 @@ class Ground:
         self._chance = random.Random(seed)
         self._numbers = itertools.count(1)
         self._film = make_video(home.base / "film.mp4", seconds=1, faststart=True).read_bytes()
+        self._stream = make_video(home.base / "film.ts", seconds=1).read_bytes()
 
     # Films
 
     def film(self, name: str, size: int = SIZE) -> Ware:
-        """A film of its own content, which lies outside until a client brings it."""
-        padding = self._chance.randbytes(size - len(self._film) - 8)
-        data = self._film + (len(padding) + 8).to_bytes(4, "big") + b"free" + padding
+        """A film of its own content, which lies outside until a client brings it. Of a `.ts` nobody can tell whether it is cut short."""
+        data = self._of_packets(size) if name.endswith(".ts") else self._of_boxes(size)
         source = self.outside / str(next(self._numbers)) / Path(name).name
         source.parent.mkdir()
         source.write_bytes(data)
         ware = Ware(source, hashlib.sha256(data).hexdigest(), name)
         self.sent.add(ware.sha256)
         return ware
+
+    def _of_boxes(self, size: int) -> bytes:
+        """An MP4 with a box at its end that players pass over."""
+        padding = self._chance.randbytes(size - len(self._film) - 8)
+        return self._film + (len(padding) + 8).to_bytes(4, "big") + b"free" + padding
+
+    def _of_packets(self, size: int) -> bytes:
+        """A transport stream that ends with packets that players pass over (13818-1: PID 0x1FFF)."""
+        packets = (size - len(self._stream)) // PACKET
+        return self._stream + b"".join(NULL_PACKET + self._chance.randbytes(PACKET - len(NULL_PACKET)) for _ in range(packets))
 
     def target(self, ware: Ware) -> Path:
         """Where it is to lie, as clients see it."""
@@ -132,17 +144,21 @@ def module(name: str, *words: str | Path | float) -> list[str]:
 
 
 @contextmanager
-def ground(base: Path, sandbox: Running, *, seed: int, remote: bool = False, watch: dict[str, Any] | None = None) -> Iterator[Ground]:
-    """An installation that runs, and all its servers end with the block. `watch`: its section of the configuration."""
+def ground(base: Path, *, seed: int, watch: dict[str, Any], remote: bool = False, sshfs: tuple[str, ...] = ()) -> Iterator[Ground]:
+    """An installation that runs, with a sandbox of its own; they and all servers end with the block.
+
+    `watch`: its section of the configuration. `remote`: its root is another host's, mounted with the options `sshfs`.
+    """
     base.mkdir(parents=True, exist_ok=True)
-    home = Home(base, sandbox.base_url, {"watch": watch or {}})
     with ExitStack() as stack:
+        sandbox = stack.enter_context(running(SandboxOptions(speed=20, credits=10**9)))
+        home = Home(base, sandbox.base_url, {"watch": watch})
         here = Ground(home, sandbox, stack, seed)
         if remote:
             there = base / "another host"
             there.mkdir()
             here.inbox = there / "inbox"
-            stack.enter_context(ssh.mounted(here.ssh, there, home.root))
+            stack.enter_context(ssh.mounted(here.ssh, there, home.root, *sshfs))
         home.prepare()
         order = home.inbox / ORDER
         order.mkdir(exist_ok=True)

@@ -98,10 +98,14 @@ def serving(folder: Path, private: Path) -> Iterator[Ssh]:
 
 
 @contextmanager
-def mounted(ssh: Ssh, folder: Path, point: Path) -> Iterator[Path]:
-    """`folder` of the server, mounted at `point` with sshfs: what is written into `folder` itself is then another host's doing."""
+def mounted(ssh: Ssh, folder: Path, point: Path, *options: str) -> Iterator[Path]:
+    """`folder` of the server, mounted at `point` with sshfs: what is written into `folder` itself is then another host's doing.
+
+    `options` as for `sshfs -o`: `dcache_dir_timeout=1` shows new names sooner than after 20 seconds.
+    """
     point.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["sshfs", *ssh.options, ssh.at(folder), str(point)], check=True, capture_output=True, timeout=30)
+    chosen = [word for one in options for word in ("-o", one)]
+    subprocess.run(["sshfs", *ssh.options, *chosen, ssh.at(folder), str(point)], check=True, capture_output=True, timeout=30)
     try:
         yield point
     finally:
