@@ -7,7 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from tests.faults.ground import module, run, start
+from tests.faults.ground import PACKET, module, run, start
 from tests.support.service import wait_for
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Tempo:
 
     def __init__(self, pause: float, size: int) -> None:
         self.pause = pause
-        self.chunk = size // PIECES + 1
+        self.chunk = (size // PIECES // PACKET + 1) * PACKET  # a stream that ends with a packet looks whole
         self.bytes_a_second = round(size / max(pause * PIECES, 0.5))
 
     @property

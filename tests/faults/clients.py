@@ -51,6 +51,7 @@ CLIENTS = (
     Client("cp", "creates, writes, closes", one_by_one(by.cp)),
     Client("mv", "renames into place", one_by_one(by.mv)),
     Client("slow writer", "long pauses, one opening", one_by_one(by.writer("slow"))),
+    Client("slow stream", "the same, of a .ts, which shows no cut", one_by_one(by.writer("slow")), files=STREAM),
     Client("preallocating writer", "reserves its room first", one_by_one(by.writer("preallocated"))),
     Client("atomic saver", "hidden name, fsync, rename", one_by_one(by.writer("saver"))),
     Client("torrent", "full size, pieces at random, many openings", one_by_one(by.writer("torrent"))),
@@ -80,17 +81,15 @@ CLIENTS = (
     Client("WebDAV", "nginx: PUT", one_by_one(by.dav), webdav.TOOLS),
     Client("sshfs, cp", "another host copies it in", one_by_one(by.cp), ssh.MOUNTING, remote=True),
     Client("sshfs, slow writer", "another host writes it slowly", one_by_one(by.writer("slow")), ssh.MOUNTING, remote=True),
-    Client(
-        "sshfs, slow stream", "the same, of a .ts, which shows no cut", one_by_one(by.writer("slow")), ssh.MOUNTING, STREAM, remote=True
-    ),
+    Client("sshfs, slow stream", "the same, of a .ts", one_by_one(by.writer("slow")), ssh.MOUNTING, STREAM, remote=True),
     Client("sshfs, torrent", "another host's pieces at random", one_by_one(by.writer("torrent")), ssh.MOUNTING, remote=True),
     Client("sshfs, rsync", "another host renames into place", one_by_one(by.rsync()), (*ssh.MOUNTING, "rsync"), remote=True),
     Client("sshfs, mv tree", "another host moves a tree in", by.mv_tree, ssh.MOUNTING, TREE, remote=True),
 )
 """PRODUCT's table of clients, each by the program that does it."""
 
-PAUSE = 0.4
-AT_ONCE = 3
+PAUSE = 1.5  # longer than `settle`: what a client pauses in could be taken
+AT_ONCE = 4
 SECONDS = 240.0
 WIDTH = 140
 DEFAULTS = {name: getattr(Watch(), name) for name in ("settle", "settle_remote", "settle_folder", "rescan")}
