@@ -90,7 +90,7 @@ CLIENTS = (
 
 PAUSE = 1.5  # longer than `settle`: what a client pauses in could be taken
 AT_ONCE = 4
-SECONDS = 240.0
+SECONDS = 600.0
 WIDTH = 140
 DEFAULTS = {name: getattr(Watch(), name) for name in ("settle", "settle_remote", "settle_folder", "rescan")}
 ABOUT = f"""\

@@ -163,6 +163,6 @@ def ground(base: Path, *, seed: int, watch: dict[str, Any], remote: bool = False
         order = home.inbox / ORDER
         order.mkdir(exist_ok=True)
         os.utime(order, LONG_AGO)  # a folder that is new is still arriving
-        home.start()
+        home.start(settle=120)
         stack.callback(home.stop)
         yield here
