@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NoReturn
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 LARGEST_ANSWER = 16 * 1024 * 1024
 LONGEST_MESSAGE = 500
 LONGEST_CODE = 100
+SHORTEST_KEY = 8
+"""Of what is searched for in answers; anything shorter stands in texts by chance."""
+_FIRST_SECOND, _LAST_SECOND = 1_577_836_800.0, 7_258_118_400.0  # 2020 and 2200: a Date outside is no time of the service
 
 # Reference, "Error Types".
 BY_TYPE: dict[str, type[ApiError]] = {
@@ -104,8 +108,9 @@ def envelope(answer: Answer) -> Envelope:
 
 
 def server_date(headers: httpx.Headers) -> float | None:
-    """The answer's Date in seconds since 1970; None where it has none, or is a copy out of a cache."""
-    return None if "Age" in headers else _http_date(headers.get("Date", ""))
+    """The answer's Date in seconds since 1970; None where it has none that can be true, or is a copy out of a cache."""
+    date = None if "Age" in headers else _http_date(headers.get("Date", ""))
+    return date if date is not None and _FIRST_SECOND <= date <= _LAST_SECOND else None
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
@@ -119,17 +124,32 @@ def retry_after(headers: httpx.Headers) -> float | None:
 
 def _http_date(text: str) -> float | None:
     try:
-        return parsedate_to_datetime(text).timestamp()
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
 
 
 def _envelope_object(answer: Answer) -> dict[str, object] | None:
     try:
-        found = json.loads(_decoded(answer))
+        found = _without_key(json.loads(_decoded(answer)), answer.key)
     except (ValueError, RecursionError, zlib.error):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _without_key(value: object, key: Secret) -> object:
+    """What came without our key, which the service may echo in any text: what is read here is kept, shown and written."""
+    text = key.reveal()
+    return _masked(value, text, str(key)) if len(text) >= SHORTEST_KEY else value
+
+
+def _masked(value: object, text: str, mask: str) -> object:
+    if isinstance(value, str):
+        return value.replace(text, mask)
+    if isinstance(value, dict):
+        return {name.replace(text, mask): _masked(item, text, mask) for name, item in value.items()}
+    return [_masked(item, text, mask) for item in value] if isinstance(value, list) else value
 
 
 def _decoded(answer: Answer) -> bytes:

@@ -17,6 +17,7 @@ LONGEST_URL = 8 * 1024
 LONGEST_CURSOR = 2 * 1024
 LONGEST_WORD = 100
 LONGEST_NAME = 1000
+MOST_ROWS = 10_000
 
 _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?\Z", re.ASCII)
 _URL = re.compile(r"(?i)https?://[^\s/?#]")
@@ -42,9 +43,11 @@ def fields(value: object, name: str) -> Fields:
 
 
 def rows(value: object, name: str) -> list[object]:
-    """A JSON array; MisreadError where it is none."""
+    """A JSON array; MisreadError where it is none, or has more rows than any answer."""
     if not isinstance(value, list):
         raise MisreadError(f"`{name}` is no list")
+    if len(value) > MOST_ROWS:
+        raise MisreadError(f"`{name}` has {len(value)} rows; {MOST_ROWS} at most are read")
     return value
 
 
@@ -68,6 +71,12 @@ def whole(value: object) -> int | None:
     """A whole number, rounded up where it has a fraction: credits are never understated."""
     found = number(value)
     return None if found is None else math.ceil(found)
+
+
+def cost(value: object) -> int | None:
+    """What work costs, rounded up; None for what is no number, and for less than nothing: no work gives credits."""
+    found = whole(value)
+    return None if found is None or found < 0 else found
 
 
 def time(value: object) -> float | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from qavix_watch.api.fields import (
     Fields,
     MisreadError,
+    cost,
     cursor,
     fields,
     identifier,
@@ -98,7 +99,7 @@ def task(data: object) -> Task:
         source_language=word(row.get("source_language")),
         target_language=word(row.get("target_language")),
         output=_output(row.get("output")),
-        credits_used=whole(row.get("credits_used")),
+        credits_used=cost(row.get("credits_used")),
         created_at=time(row.get("created_at")),
         completed_at=time(row.get("completed_at")),
         error_message=fit_to_show(reason, LONGEST_REASON) or None if isinstance(reason, str) else None,
@@ -118,8 +119,8 @@ def created(data: object, usage: Fields) -> CreatedTask:
         task_id=required(identifier(row.get("task_id")), "task_id"),
         task_type=_lower(row, "task_type"),
         status=_lower(row, "status"),
-        estimated_credits=whole(row.get("estimated_credits")),
-        credits_used=whole(usage.get("credits_used")),
+        estimated_credits=cost(row.get("estimated_credits")),
+        credits_used=cost(usage.get("credits_used")),
         credits_remaining=whole(usage.get("credits_remaining")),
     )
 
@@ -141,7 +142,7 @@ def voice(data: object, asked: str | None = None, usage: Fields | None = None) -
         age_range=word(row.get("age_range")),
         preview_url=_harmless_url(row, "preview_url"),
         type=word(row.get("type")),
-        credits_used=whole((usage or {}).get("credits_used")),
+        credits_used=cost((usage or {}).get("credits_used")),
         credits_remaining=whole((usage or {}).get("credits_remaining")),
     )
 
@@ -184,9 +185,10 @@ def _usage_record(data: object) -> UsageRecord:
 
 def _price(data: object) -> Price:
     row = fields(data, "pricing[]")
+    price = number(row.get("credits_per_minute"))
     return Price(
         task_type=_lower(row, "task_type"),
-        credits_per_minute=required(number(row.get("credits_per_minute")), "credits_per_minute"),
+        credits_per_minute=required(None if price is None or price < 0 else price, "credits_per_minute"),
         description=name(row.get("description")) or "",
         language=word(row.get("language")),
     )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from qavix_watch.config.problems import sentences, unknown_variables
+from qavix_watch.config.problems import not_text, sentences, unknown_variables
 from qavix_watch.config.settings import Settings
-from qavix_watch.config.sources import EnvironSource, Tree, TreeSource, anchor, find, home, host_defaults, read
+from qavix_watch.config.sources import EnvironSource, Tree, TreeSource, anchor, find, home, host_defaults, read, variables
 from qavix_watch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,10 +25,12 @@ def load(path: str | None, environ: Mapping[str, str]) -> Settings:
     file = find(path, environ)
     at_home = home(environ)
     from_file = anchor(read(file), os.path.dirname(file), at_home) if file else {}
-    from_environ = anchor(EnvironSource(environ)(), os.getcwd(), at_home)
+    from_environ = anchor(EnvironSource(environ)(), os.getcwd(), at_home) if any(variables(environ)) else {}
     problems = list(unknown_variables(environ))
     try:
         settings = _checked(from_environ, from_file, host_defaults(environ))
+    except UnicodeEncodeError:  # pydantic's, where it is to say what is wrong with such a text
+        raise ConfigError("\n".join([*problems, *not_text(environ)])) from None
     except ValidationError as error:
         raise ConfigError("\n".join([*problems, *sentences(error, file, environ)])) from None
     if problems:

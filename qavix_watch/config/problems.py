@@ -125,3 +125,10 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
         elif not separator and section in one_underscore:
             mended = PREFIX + "__".join(one_underscore[section]).upper()
             yield f"unknown variable {name} in the environment: did you mean {mended}?"
+
+
+def not_text(environ: Mapping[str, str]) -> Iterator[str]:
+    """One sentence for each variable that holds bytes which are not UTF-8."""
+    for name in variables(environ):
+        if not environ[name].isascii() and environ[name].encode("utf-8", "replace").decode() != environ[name]:
+            yield f"{name} in the environment holds bytes that are not UTF-8: write it as UTF-8"

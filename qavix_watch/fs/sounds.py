@@ -5,6 +5,7 @@ Hostile bytes: used only inside the media child (law 11).
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 _TAIL_BYTES = 512 * 1024  # more than a frame of the subset has
 _BLOCK_SIZES = {1: 192} | {code: 576 << code - 2 for code in range(2, 6)} | {code: 256 << code - 8 for code in range(8, 16)}
+_SYNC = re.compile(rb"\xff[\xf8\xf9]")
+_MOST_HEADS = 20_000  # what may be the head of a frame in the tail; in sound there are a few dozen
 _STREAMINFO = 8  # where it begins: after "fLaC" and the head of its block
 
 
@@ -27,16 +30,16 @@ def flac_is_whole(source: Source) -> bool:
 def _last_sample(source: Source, block: int) -> int:
     """How many samples there are up to the end of the last frame that can be found."""
     tail = source.at(max(0, source.size - _TAIL_BYTES), _TAIL_BYTES)
-    at = len(tail)
-    while (at := tail.rfind(b"\xff", 0, at)) >= 0:
+    heads = [found.start() for found in _SYNC.finditer(tail)]
+    for at in heads[: -_MOST_HEADS - 1 : -1]:
         if (end := _frame_end(tail[at : at + 16], block)) is not None:
             return end
     return 0
 
 
 def _frame_end(head: bytes, block: int) -> int | None:
-    """The number of the sample after a frame, by its head; None where this is no head of a frame (its CRC-8 tells)."""
-    if len(head) < 6 or head[1] & 0xFE != 0xF8:
+    """The number of the sample after a frame, by its head, which begins with a sync code; None where its CRC-8 says that it is none."""
+    if len(head) < 6:
         return None
     number, at = _coded_number(head)
     size_code = head[2] >> 4

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -50,10 +51,11 @@ async def _nothing_here(_: Request, error: Exception) -> Response:
 async def _read_away(request: Request) -> bool:
     """Read the body without keeping it; False where it is larger than any callback."""
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > BODY_LIMIT_BYTES:
-            return False
+    with contextlib.suppress(ClientDisconnect):  # that it came is all that it says
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > BODY_LIMIT_BYTES:
+                return False
     return True
 
 

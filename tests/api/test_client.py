@@ -308,6 +308,19 @@ def test_a_key_that_the_service_echoes_and_addresses_that_it_repeats_are_not_sho
     assert "Key ••• may not read https://cdn.test/… now" in str(error)
 
 
+def test_a_key_that_the_service_echoes_in_what_it_tells_does_not_reach_the_state(serve: Serve) -> None:
+    """Whatever a success says is kept: reasons, names, ids."""
+    echoed = json.dumps(KEY).strip('"').replace("q", "\\u0071")
+    assert KEY not in echoed
+    for key in (KEY, echoed):
+        body = json.dumps({**TASK, "name": "clip KEY", "status": "failed", "error_message": "Bearer KEY was refused"}).replace("KEY", key)
+        server = serve(always(answer("200 OK", f'{{"success": true, "data": {body}}}'.encode())))
+        task = ask(server.url, lambda client: client.get_task("551"))
+        assert (task.name, task.error_message) == ("clip •••", "Bearer ••• was refused")
+    voices = serve(always(success([{"voice_id": KEY, "name": f"x{KEY}"}])))
+    assert KEY not in repr(ask(voices.url, lambda client: client.list_voices()))
+
+
 def test_a_very_long_message_is_cut(serve: Serve) -> None:
     server = serve(always(failure("400 x", "validation_error", message="x" * 100_000, code="y" * 9999)))
     error = refused(server.url, balance)
@@ -358,6 +371,77 @@ def test_the_services_time_is_told_from_each_answer_that_is_no_copy(serve: Serve
     ask(server.url, main, on_date=dates.append, on_call=lambda name, status, seconds: calls.append((name, status)))
     assert dates == [1795341600.0] * 2
     assert calls == [("get_balance", status) for status in (200, 500, 200, 200, 200)]
+
+
+@pytest.mark.parametrize("date", [
+    "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "Mon, 01 Jan 0001 00:00:00 +2359",
+    "Sun, 22 Nov 99999 10:00:00 GMT", "0", "-1", "Sun, 22 Nov 2026 10:00:00 " + "9" * 50, "", "é", "Sun, 99 Nov 2026 99:99:99 GMT",
+])
+def test_a_date_that_cannot_be_true_is_nobodys_time(serve: Serve, date: str) -> None:
+    """The clock that due times are counted by is set by it."""
+    dates: list[float] = []
+    ask(serve(always(success({"credits_remaining": 1}, f"Date: {date}"))).url, balance, on_date=dates.append)
+    assert dates == []
+
+
+def test_a_date_without_a_zone_is_in_utc(serve: Serve) -> None:
+    dates: list[float] = []
+    server = serve(always(success({"credits_remaining": 1}, "Date: Sun, 22 Nov 2026 10:00:00 -0000")))
+    ask(server.url, balance, on_date=dates.append)
+    assert dates == [1795341600.0]
+
+
+HOSTILE_HEADS = {
+    "a header without an end": b"HTTP/1.1 200 OK\r\nX-Much: " + b"x" * 1_000_000,
+    "headers without an end": b"HTTP/1.1 200 OK\r\n" + b"X-One: 1\r\n" * 100_000,
+    "a status without an end": b"HTTP/1.1 200 " + b"OK" * 500_000,
+    "no status": b"HTTP/1.1 OK\r\n\r\n",
+    "a length of a thousand digits": b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 1000 + b"\r\n\r\n",
+    "a negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}x",
+    "a chunk of a thousand digits": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 1000 + b"\r\n{}",
+    "a NUL in a header": b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\n{}",
+    "another protocol in the middle": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("head", HOSTILE_HEADS)
+def test_hostile_headers_end_a_call_with_an_error_of_ours(serve: Serve, head: str) -> None:
+    server = serve(lambda peer: (peer.request(), peer.send(HOSTILE_HEADS[head]), peer.gone()))
+    error = refused(server.url, balance, timeout=3.0)
+    assert len(str(error)) < 1000
+
+
+def test_interim_answers_without_an_end_do_not_hold_a_call_for_ever(serve: Serve) -> None:
+    def interim(peer: Peer) -> None:
+        peer.request()
+        while True:
+            peer.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+    error = refused(serve(interim).url, balance, timeout=0.3)
+    assert (type(error), error.maybe_done) == (Unreachable, True)
+
+
+HOSTILE_BODIES = {
+    "deeply nested lists": b"[" * 1_000_000,
+    "deeply nested tables": b'{"success":true,"data":' * 100_000,
+    "a number of a million digits": b'{"success":true,"data":{"credits_remaining":' + b"9" * 1_000_000 + b"}}",
+    "NaN": b'{"success":true,"data":{"credits_remaining":NaN}}',
+    "infinity": b'{"success":true,"data":{"credits_remaining":Infinity}}',
+    "1e400": b'{"success":true,"data":{"credits_remaining":1e400}}',
+    "UTF-16": '{"success":true,"data":{"credits_remaining":5}}'.encode("utf-16")[:-1],
+    "a table of very many keys": b'{"success":true,"data":{' + b",".join(b'"%d":0' % n for n in range(200_000)) + b"}}",
+    "a list of very many rows": b'{"success":true,"data":[' + b"{}," * 400_000 + b"{}]}",
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE_BODIES)
+def test_hostile_json_is_an_answer_that_was_not_expected(serve: Serve, body: str) -> None:
+    server = serve(always(answer("200 OK", HOSTILE_BODIES[body])))
+    began = time.process_time()
+    for call in (balance, lambda client: client.list_voices()):
+        assert type(refused(server.url, call)) is UnexpectedAnswer
+    assert time.process_time() - began < 10  # a few tenths of a second
 
 
 def test_a_page_that_names_itself_as_the_next_is_not_followed_for_ever(serve: Serve) -> None:

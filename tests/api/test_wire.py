@@ -186,6 +186,21 @@ def test_a_link_is_of_the_file_that_was_asked_for() -> None:
         wire.link({"file_id": "77", "url": None}, "77")
 
 
+def test_no_work_gives_credits() -> None:
+    """A budget that a task fills up again would be none."""
+    assert wire.task({**TASK, "credits_used": -5}).credits_used is None
+    made = wire.created({**TASK, "estimated_credits": -1}, {"credits_used": -3, "credits_remaining": -3})
+    assert (made.estimated_credits, made.credits_used, made.credits_remaining) == (None, None, -3)
+    assert wire.voice({"voice_id": "v"}, "Ana", {"credits_used": "-7"}).credits_used is None
+    with pytest.raises(MisreadError, match="credits_per_minute"):
+        wire.prices({"pricing": [{"task_type": "lip_sync", "credits_per_minute": -0.5}]})
+
+
+def test_a_list_with_more_rows_than_any_answer_is_misread_at_once() -> None:
+    with pytest.raises(MisreadError, match="20000 rows"):
+        wire.voices([{}] * 20_000)
+
+
 NAMES = [*TASK, "output", "video_url", "tasks", "records", "url", "file_id", "has_more", "rate_limits"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

@@ -409,3 +409,10 @@ def test_templates_are_those_that_are_set(write):
 def test_urls_that_hold_secrets_are_not_in_the_repr(write):
     settings = load(write(f'[notify]\nurls = ["slack://{PLANTED}"]\n[state]\nurl = "postgresql://u:{PLANTED}@h/d"\n'), HOME)
     assert PLANTED not in repr(settings)
+
+
+@pytest.mark.parametrize("variable", ["QAVIX_WATCH_WATCH__SETTLE", "QAVIX_WATCH_LOG__LEVEL", "QAVIX_WATCH_API__BASE_URL"])
+def test_a_variable_that_is_not_utf_8_is_named(write, variable):
+    said = refused(write(""), {variable: os.fsdecode(b"\x99caf\xe9")})
+    assert variable in said
+    assert said.isascii()

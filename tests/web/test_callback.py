@@ -123,6 +123,18 @@ def test_a_body_without_an_end_does_not_keep_the_receiver_busy(served: Served) -
     assert sent < 50_000_000
 
 
+def test_a_sender_that_goes_away_leaves_no_traceback(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """That it called is all that counts, and the job is looked at."""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+        connection.sendall(b"POST /callback/7/secret HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+        while not served.called:
+            pass
+    assert served.ask("/callback/7/secret")[0] == 200
+    served.close()
+    assert not [record for record in caplog.records if record.exc_info]
+    assert served.called == [(7, "secret")] * 2
+
+
 def test_a_body_for_an_unknown_token_is_not_waited_for(served: Served) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
         connection.sendall(b"POST /callback/7/wrong HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n")
