@@ -138,7 +138,7 @@ async def adopt(service: Service, asked: Asked) -> bool:
         _refuse_what_cannot_be(service, settings)
     else:
         layout = replace(layout_of(settings), place=service.engine.rules.layout.place)
-        await service.go_by(settings, key, rules_of(settings, layout))
+        await service.go_by(settings, key, replace(rules_of(settings, layout), secret=key))
     logs.configure(settings.log.level, settings.log.format, sys.stderr)
     service.log.info("reloaded", keys=keys, way="the service begins anew" if again else "what is in hand goes on")
     return again
@@ -163,7 +163,7 @@ def build(settings: Settings, key: Secret | None, store: Store, places: Mapping[
     disk = Disk(mode=settings.deliver.mode, group=_group_id(settings.deliver.group), guard=roots.check)
     for folder in (layout.inbox, layout.outbox, layout.archive, layout.failed) if places else ():
         disk.make_folder(folder, layout.like_whom(folder))
-    rules = rules_of(settings, layout)
+    rules = replace(rules_of(settings, layout), secret=key)
     clock = SystemClock(lambda off: store.now("clock", lambda tx: tx.work.shift(off)))
     store.clock = clock.now
     if key is not None:

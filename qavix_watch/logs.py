@@ -25,6 +25,8 @@ from qavix_watch.core.secret import MASK, Secret
 from qavix_watch.journal import PRIORITIES, Journal, entry, field_name, is_journal
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 KEYS: Mapping[str, str] = {
@@ -77,11 +79,13 @@ _QUIET = logging.WARNING
 
 _URL = re.compile(r"""([A-Za-z][A-Za-z0-9+.-]{0,20}://)([^\s"'<>?#/@]*@)?([^\s"'<>?#]*)([?#][^\s"<>]*)?""")
 _PARAMETER = re.compile(
-    r"(?i)\b((?:x-[a-z]{1,9}-)?(?:signature|credential|security-token)|sig|token|api_?key|password|secret|\w{0,9}accesskey(?:id)?)="
+    r"(?i)(?:\b|(?<=%[0-9a-f]{2}))"
+    r"((?:x-[a-z]{1,9}-)?(?:signature|credential|security-token)|sig|token|api_?key|password|secret|\w{0,9}accesskey(?:id)?)(=|%(?:25)?3d)"
     r"""[^&\s"']+"""
 )
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}")
-_CALLBACK = re.compile(r"(/callback/[^/\s]+/)[A-Za-z0-9_-]{20,}")
+_SLASH = r"(?:\\?/|%(?:25)?2f)"
+_CALLBACK = re.compile(rf"(?i)({_SLASH}callback{_SLASH}[^/\\%\s]{{1,40}}{_SLASH})[A-Z0-9_-]{{20,}}")
 
 # What can end a line, drive a terminal, or turn the direction of a text. Joiners stay: emoji and Persian words need them.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
@@ -122,7 +126,7 @@ def redact(text: str) -> str:
     """The text without protected secrets, queries and passwords of URLs, signatures, bearer and callback tokens."""
     text = _masks.over(text)
     text = _URL.sub(_without_query, text)
-    text = _PARAMETER.sub(rf"\1={MASK}", text)
+    text = _PARAMETER.sub(rf"\1\2{MASK}", text)
     text = _BEARER.sub(rf"\1{MASK}", text)
     return _CALLBACK.sub(rf"\1{MASK}", text)
 
@@ -273,6 +277,23 @@ def configure(level: str, format: str, stream: TextIO) -> None:  # noqa: A002 - 
         _route_stdlib(_formatting(handler, both, handler.render), level)
     else:
         _route_stdlib(_formatting(LogHandler(stream), both, _console(stream) if console else _json), level)
+
+
+def catch_all() -> None:
+    """Have the log tell of what nobody caught: in the main thread, in another, at the end of an object. Python would print it as it is."""
+    log = structlog.get_logger(OURS)
+
+    def in_main(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        log.error("ended by a defect", exc_info=(kind, error, trace))
+
+    def in_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_type is not SystemExit:
+            log.error("a thread was ended by a defect", exc_info=(args.exc_type, args.exc_value, args.exc_traceback))
+
+    def in_end(args: sys.UnraisableHookArgs) -> None:
+        log.error("the end of an object showed a defect", exc_info=(args.exc_type, args.exc_value, args.exc_traceback))
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = in_main, in_thread, in_end
 
 
 def _route_structlog(processors: Iterable[Processor]) -> None:

@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import re
+import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -335,3 +337,65 @@ def test_any_value_becomes_strict_json_on_one_line_without_the_key(value):
     text = json.dumps(logs.presentable(value), allow_nan=False, ensure_ascii=False)
     assert KEY not in text
     assert len(text.splitlines()) == 1
+
+
+DEFECTS = """
+import sys, threading
+from qavix_watch import logs
+
+class Ending:
+    def __del__(self):
+        raise ValueError("KEY at the end")
+
+def careless():
+    raise RuntimeError("KEY in a thread")
+
+logs.protect("KEY")
+logs.configure("info", sys.argv[1], sys.stderr)
+logs.catch_all()
+thread = threading.Thread(target=careless)
+thread.start()
+thread.join()
+Ending()
+raise KeyError("KEY in main")
+"""
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_what_nobody_caught_is_told_by_the_log_without_secrets(style):
+    source = DEFECTS.replace("KEY", KEY)
+    done = subprocess.run([sys.executable, "-c", source, style], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "PLANTED" not in done.stdout + done.stderr
+    for event in ("ended by a defect", "a thread was ended by a defect", "the end of an object showed a defect"):
+        assert event in done.stderr
+    assert done.stderr.count(MASK) >= 3
+
+
+TOKEN = "t0k3n-" + "t" * 37
+ADDRESSES = {
+    "in a table of tables": {"output": {"video_url": SIGNED}},
+    "in JSON with escaped slashes": json.dumps(SIGNED).replace("/", r"\/"),
+    "inside another address": f"https://proxy.example/fetch?url={quote(SIGNED, safe='')}",
+    "percent-encoded in a path": f"https://proxy.example/fetch/{quote(SIGNED, safe='')}",
+    "percent-encoded alone": quote(SIGNED, safe=""),
+    "in bytes": f"GET {SIGNED} HTTP/1.1".encode(),
+    "in a header": f"Location: {SIGNED}",
+    "in an exception": ValueError(f"no answer from {SIGNED}"),
+    "in a file's name": b"/in/dub en to es/" + quote(SIGNED, safe="").encode(),
+    "a callback's address": f"https://hooks.example/callback/7/{TOKEN}",
+    "a callback's address, percent-encoded": quote(f"https://hooks.example/callback/7/{TOKEN}", safe=""),
+    "a callback's path": f"POST /callback/7/{TOKEN}",
+    "a callback's path, doubly encoded": f"/callback%2F7%2F{TOKEN}",
+}
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+@pytest.mark.parametrize("where", ADDRESSES)
+def test_signatures_and_callback_tokens_are_shown_nowhere(log_to, where, style):
+    stream = log_to(style)
+    ours().warning("refused", error=ADDRESSES[where], path=ADDRESSES[where])
+    logging.getLogger("httpx").warning("refused %s", ADDRESSES[where])
+    shown = stream.getvalue()
+    assert "refused" in shown
+    assert not [secret for secret in ("5ignature", TOKEN) if secret in shown], shown

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 LARGEST_ANSWER = 16 * 1024 * 1024
 LONGEST_MESSAGE = 500
 LONGEST_CODE = 100
-SHORTEST_KEY = 8
-"""Of what is searched for in answers; anything shorter stands in texts by chance."""
 _FIRST_SECOND, _LAST_SECOND = 1_577_836_800.0, 7_258_118_400.0  # 2020 and 2200: a Date outside is no time of the service
 
 # Reference, "Error Types".
@@ -132,24 +130,19 @@ def _http_date(text: str) -> float | None:
 
 def _envelope_object(answer: Answer) -> dict[str, object] | None:
     try:
-        found = _without_key(json.loads(_decoded(answer)), answer.key)
+        found = _without(answer.key, json.loads(_decoded(answer)))
     except (ValueError, RecursionError, zlib.error):
         return None
     return found if isinstance(found, dict) else None
 
 
-def _without_key(value: object, key: Secret) -> object:
+def _without(key: Secret, value: object) -> object:
     """What came without our key, which the service may echo in any text: what is read here is kept, shown and written."""
-    text = key.reveal()
-    return _masked(value, text, str(key)) if len(text) >= SHORTEST_KEY else value
-
-
-def _masked(value: object, text: str, mask: str) -> object:
     if isinstance(value, str):
-        return value.replace(text, mask)
+        return key.hidden_in(value)
     if isinstance(value, dict):
-        return {name.replace(text, mask): _masked(item, text, mask) for name, item in value.items()}
-    return [_masked(item, text, mask) for item in value] if isinstance(value, list) else value
+        return {key.hidden_in(name): _without(key, item) for name, item in value.items()}
+    return [_without(key, item) for item in value] if isinstance(value, list) else value
 
 
 def _decoded(answer: Answer) -> bytes:

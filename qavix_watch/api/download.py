@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 WHAT = "the result"
 MOST_REDIRECTS = 5
+SPAN_SECONDS = 600.0
+LEAST_BYTES = 32 * 1024
+"""What has to come in each span, or a host that sends a byte now and then would keep its place among the transfers for ever."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _EXPIRED = frozenset({401, 403, 404, 410})
@@ -51,6 +55,7 @@ class Fetch:
     begin: Callable[[ResultHead], None]
     meter: Meter
     limit: int
+    monotonic: Callable[[], float] = time.monotonic
 
     def run(self) -> Download:
         """Go on where the sink ends if that can be, else start anew."""
@@ -110,8 +115,13 @@ class Fetch:
 
     def _take(self, response: httpx.Response, size: int, hashing: Callable[[bytes], None] | None) -> int:
         # Without a chunk size, as the connection gives it: gathering larger chunks was slower in every measurement.
+        begun, had = self.monotonic(), size
         for chunk in response.iter_raw():
             size += len(chunk)
+            if (now := self.monotonic()) - begun >= SPAN_SECONDS:
+                if size - had < LEAST_BYTES:
+                    raise Unreachable(f"{response.request.url.host} sends the result too slowly to ever end.", maybe_done=False)
+                begun, had = now, size
             self._check_limit(size)
             self.sink.write(chunk)
             if hashing is not None:

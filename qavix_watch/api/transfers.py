@@ -39,6 +39,7 @@ class TransferClient:
     ) -> None:
         self._courier = Courier(only_public=public_only, timeout=timeout, ca_file=ca_file, connections=connections)
         self._pace = Pace(rate, monotonic, sleep)
+        self._monotonic = monotonic
 
     def set_rate(self, rate: float | None) -> None:
         """Another rate for uploads, in bytes a second, also for those under way."""
@@ -62,4 +63,4 @@ class TransferClient:
         limit: int,
     ) -> Download:
         """As `ports.Transfers.download`."""
-        return Fetch(self._courier, url, sink, known, begin, meter, limit).run()
+        return Fetch(self._courier, url, sink, known, begin, meter, limit, self._monotonic).run()

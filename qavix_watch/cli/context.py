@@ -6,7 +6,8 @@ import json
 import os
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.naming import display
@@ -36,10 +37,14 @@ def settings(config: str | None) -> Settings:
 
 def rules_of(settings: Settings) -> Rules:
     """What the stages of the service go by, under this configuration."""
-    from qavix_watch.config import layout
+    from qavix_watch.config import layout, read_key
+    from qavix_watch.errors import ConfigError
     from qavix_watch.places import placed_layout
 
-    return layout.rules_of(settings, placed_layout(settings))
+    found = None
+    with suppress(ConfigError):  # other commands tell of it; here the key is only left out of what is said
+        found = read_key(settings, os.environ)
+    return replace(layout.rules_of(settings, placed_layout(settings)), secret=found and found[0])
 
 
 @contextmanager

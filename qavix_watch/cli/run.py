@@ -27,4 +27,7 @@ def run(
 
     settings, key = read()
     logs.configure(settings.log.level, settings.log.format, sys.stderr)
+    logs.catch_all()
+    if key is not None:
+        logs.protect(key)
     app.serve(settings, key, read)

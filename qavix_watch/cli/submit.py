@@ -220,6 +220,8 @@ def _worked_here(settings: Settings, order: str, wanted: Sequence[Wanted]) -> li
 
     key = _key(settings)
     logs.configure("error", settings.log.format, sys.stderr)
+    logs.catch_all()
+    logs.protect(key)
     begun: list[int] = []
     with Display() as display:
         done = errand.run(settings, key, errand.Errand(_beginning(order, wanted, begun), _ending(settings, display)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 from qavix_watch.core.naming import LONGEST_NAME, split_name
 from qavix_watch.core.text import shorten
@@ -18,6 +17,7 @@ _EXTENSIONS: dict[str, frozenset[str]] = {
     "subtitle": frozenset({"srt", "vtt", "ass"}),
     "voice": frozenset({"json"}),
 }
+_OTHER = frozenset({"jpg", "jpeg", "png", "webp", "gif", "txt"}).union(*_EXTENSIONS.values())  # for kinds that the reference does not know
 _FALLBACK = {"video": "mp4", "audio": "mp3", "subtitle": "srt", "voice": "json"}
 _CONTENT_TYPES = {
     "video/mp4": "mp4", "video/quicktime": "mov", "video/x-matroska": "mkv", "video/matroska": "mkv",
@@ -26,6 +26,7 @@ _CONTENT_TYPES = {
     "audio/vnd.wave": "wav", "audio/mp4": "m4a", "audio/x-m4a": "m4a", "audio/aac": "aac", "audio/flac": "flac",
     "audio/x-flac": "flac", "audio/ogg": "ogg", "audio/opus": "opus",
     "application/x-subrip": "srt", "text/srt": "srt", "text/x-srt": "srt", "application/srt": "srt",
+    "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif", "text/plain": "txt",
     "text/vtt": "vtt", "text/x-ssa": "ass", "text/x-ass": "ass",
 }  # fmt: skip
 _SRT = re.compile(rb"\s*\d+[ \t]*\r?\n\s*\d{1,2}:\d\d:\d\d[,.]\d{1,3}[ \t]*-->")
@@ -73,16 +74,17 @@ def _escape_character(char: str) -> bytes:
 
 
 def extension_for(
-    url: str, content_type: str | None, head: bytes, kind: Literal["video", "audio", "subtitle", "voice"]
+    url: str, content_type: str | None, head: bytes, kind: str
 ) -> str:
     """The extension of a result, without a dot: from the URL's suffix, else the Content-Type, else the first bytes.
 
-    Only extensions of a closed list for the kind are ever returned, whatever the service says.
+    Only extensions of a closed list for the kind are ever returned, whatever the service says; `bin` for a kind that the
+    reference does not know, of which nothing else can be said.
     """
     from_url = re.split(r"[?#]", url, maxsplit=1)[0].rpartition("/")[2].rpartition(".")[2].lower()
     from_type = _CONTENT_TYPES.get((content_type or "").partition(";")[0].strip().lower(), "")
-    guesses = (from_url, from_type, _sniff(head), _FALLBACK[kind])
-    return next(guess for guess in guesses if guess in _EXTENSIONS[kind])
+    known = _EXTENSIONS.get(kind, _OTHER)
+    return next((guess for guess in (from_url, from_type, _sniff(head)) if guess in known), _FALLBACK.get(kind, "bin"))
 
 
 def _sniff(head: bytes) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Literal
+from typing import Literal, get_args
 
 from qavix_watch.core.tasks import TaskType
 from qavix_watch.core.text import legible, shorten
 
 ResultKind = Literal["video", "subtitle", "audio", "voice"]
+KNOWN_KINDS: frozenset[str] = frozenset(get_args(ResultKind))
+"""Of results; one that a later version of the service adds has its own name in that of its file."""
 
 LONGEST_NAME = 255  # bytes, on every filesystem that matters
 TEMP_ROOM = 32  # bytes kept free for the prefix that a name bears while it is written
@@ -33,7 +35,7 @@ def split_name(name: bytes) -> tuple[bytes, bytes]:
 
 def result_name(
     stem: bytes,
-    kind: ResultKind,
+    kind: str,
     task: TaskType,
     target: str | None,
     extension: str,
@@ -53,9 +55,11 @@ def result_name(
     return _shortened_stem(stem, LONGEST_RESULT - len(suffix)) + suffix
 
 
-def _tags(kind: ResultKind, task: TaskType, target: str | None) -> bytes:
+def _tags(kind: str, task: TaskType, target: str | None) -> bytes:
     if kind == "voice":
         return b"voice"
+    if kind not in KNOWN_KINDS:
+        return b".".join(filter(None, (_tags("audio", task, target), kind.encode())))
     if task is TaskType.TEXT_TO_SPEECH or (target is None and task not in _DONE):
         return b""
     if task in _DONE:

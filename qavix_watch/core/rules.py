@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qavix_watch.core.layout import Layout
+    from qavix_watch.core.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Rules:
 
     `account` is what identities are made of: the service's base URL and the account's name. `window_minutes` is the time of day
     (minutes since midnight, local time) in which uploads are allowed, None for always. `templates` are names of results by task
-    type. `callback_url` is the public address of the callback receiver, None where there is none.
+    type. `callback_url` is the public address of the callback receiver, None where there is none. `secret` is the API key, for
+    nothing but to leave it out of what is kept and written.
     """
 
     layout: Layout
@@ -46,6 +48,11 @@ class Rules:
     first_retry_seconds: float = 2.0
     longest_retry_seconds: float = 3600.0
     budget: Budget = field(default_factory=Budget)
+    secret: Secret | None = None
+
+    def without_secret(self, text: str) -> str:
+        """A text that people may have put the API key into, without it."""
+        return text if self.secret is None else self.secret.hidden_in(text)
 
 
 def in_window(minute: int, window: tuple[int, int] | None) -> bool:

@@ -6,6 +6,8 @@ import hmac
 from typing import NoReturn
 
 MASK = "•••"
+SHORTEST = 8
+"""Letters of what is masked in texts; anything shorter stands there by chance."""
 
 
 class Secret:
@@ -24,6 +26,10 @@ class Secret:
     def reveal(self) -> str:
         """The secret itself. Call it where it is used, and keep what it gives nowhere."""
         return self.__text
+
+    def hidden_in(self, text: str) -> str:
+        """The text with "•••" in place of the secret."""
+        return text.replace(self.__text, MASK) if len(self.__text) >= SHORTEST else text
 
     def __repr__(self) -> str:
         return MASK

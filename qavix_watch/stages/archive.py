@@ -116,7 +116,7 @@ async def _say_why(ports: Ports, rules: Rules, hand: Hand, original: bytes, jobs
     """Beside the original, under a private name first that the state knows of."""
     borrow = partial(about_to_make, rules=rules, hand=hand, paths=[private_of(original, hand)], now=ports.clock.now())
     await ports.store.transaction("about to say why", borrow)
-    await ports.blocking(write_why, ports, hand, original, jobs)
+    await ports.blocking(write_why, ports, rules, hand, original, jobs)
 
 
 async def _stays(ports: Ports, rules: Rules, hand: Hand, jobs: list[Job]) -> Outcome:

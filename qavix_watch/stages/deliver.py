@@ -6,12 +6,12 @@ import base64
 import json
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.foreign import escape_refused
 from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.lifecycle import DeliveryState, JobState
-from qavix_watch.core.naming import display, result_name, split_name
+from qavix_watch.core.naming import KNOWN_KINDS, display, result_name, split_name
 from qavix_watch.core.outcomes import Done, Later, Outcome
 from qavix_watch.core.tasks import TaskType
 from qavix_watch.core.templates import templated
@@ -23,7 +23,6 @@ from qavix_watch.stages.texts import write_private
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from qavix_watch.core.naming import ResultKind
     from qavix_watch.core.records import Delivery, Drop, Job, Result, ResultFile
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
@@ -136,12 +135,11 @@ def _target(rules: Rules, work: Work, result: Result, number: int) -> bytes:
     stem, suffix = split_name(name_of(work.drop.path))
     task = TaskType(work.job.task)
     template = rules.templates.get(work.job.task)
-    kind = cast("ResultKind", result.kind)
-    if template is not None:
+    if template is not None and result.kind in KNOWN_KINDS:
         name = templated(template, stem, work.job.source, work.job.language, result.extension, number=number)
     else:
         twin = suffix if work.twins else None
-        name = result_name(stem, kind, task, work.job.language, result.extension, number=number, source_suffix=twin)
+        name = result_name(stem, result.kind, task, work.job.language, result.extension, number=number, source_suffix=twin)
     return join(parent(work.drop.path) if work.drop.outlet is None else work.drop.outlet, name)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from qavix_watch.core.foreign import extension_for
 from qavix_watch.core.layout import join, name_of
 from qavix_watch.core.lifecycle import JobState
-from qavix_watch.core.naming import display
+from qavix_watch.core.naming import KNOWN_KINDS, display
 from qavix_watch.core.outcomes import Brake, Done, Later, Outcome, Retry
 from qavix_watch.core.service import ResultHead
 from qavix_watch.errors import Fenced, FileError, FileGone, LinkExpired, MediaError, NoMediaReader, NoSpace, ResultBroken, Unreachable
@@ -18,7 +18,6 @@ from qavix_watch.stages.outlets import parts_of
 from qavix_watch.stages.sweep import GROWING, later
 
 if TYPE_CHECKING:
-    from qavix_watch.core.naming import ResultKind
     from qavix_watch.core.records import Drop, Job, Result
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import Download
@@ -235,9 +234,9 @@ def _kind_is_right(ports: Ports, kind: str, url: str, part: bytes, came: Downloa
         facts = ports.media.facts(part)
         if facts.cut or facts.kind not in {"video", "audio"} or (kind == "video" and facts.kind != "video"):
             raise ResultBroken(f"what came is no {kind}" + (f" ({facts.cut})" if facts.cut else ""))
-    elif not came.size or (b"\0" in head[:1024] and not head.startswith((b"\xff\xfe", b"\xfe\xff"))):
-        raise ResultBroken("what came is no text")
-    return extension_for(url, came.content_type, head, cast("ResultKind", kind))
+    elif not came.size or (kind in KNOWN_KINDS and b"\0" in head[:1024] and not head.startswith((b"\xff\xfe", b"\xfe\xff"))):
+        raise ResultBroken("what came is no text" if kind in KNOWN_KINDS else "nothing came")
+    return extension_for(url, came.content_type, head, kind)
 
 
 def _read_head(ports: Ports, path: bytes) -> ResultHead | None:

@@ -140,7 +140,7 @@ class Notes:
     def _put(self, folder: bytes, text: str | None, notes: Sequence[bytes]) -> int:
         """Bring the notes of a folder into the form that they should have; gives how many files that changed."""
         try:
-            return self._replaced(folder, None if text is None else text.encode(), notes)
+            return self._replaced(folder, None if text is None else self._rules.without_secret(text).encode(), notes)
         except FileError:
             return 0  # the folder went away or cannot be written; `status` names it all the same
 

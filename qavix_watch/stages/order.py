@@ -103,9 +103,12 @@ def order_of(files: Files, rules: Rules, drop: Drop) -> Order:
 
 
 def read_folder_order(files: Files, rules: Rules, folder: bytes, path: bytes) -> Order:
-    """The order for the file `path`: its folder's name and each qavix.toml on the way. OrderError where that is none."""
+    """The order for the file `path`: its folder's name and each qavix.toml on the way. OrderError where that is none.
+
+    An API key that somebody wrote there is no part of it, so that no note, reason or row of the state repeats it.
+    """
     options = [_options(files, rules, level) for level in folders_down(folder, path)]
-    return read_order(name_of(folder).decode("utf-8", "surrogateescape"), options, rules.words)
+    return read_order(rules.without_secret(name_of(folder).decode("utf-8", "surrogateescape")), options, rules.words)
 
 
 def _options(files: Files, rules: Rules, folder: bytes) -> Options | None:
@@ -118,7 +121,8 @@ def _options(files: Files, rules: Rules, folder: bytes) -> Options | None:
         except FileError as error:
             raise OptionsError(f"“{display(where)}” cannot be read: {error}", hint="Mend or remove it.") from error
         try:
-            return parse_options(text, display(where))
+            plain = rules.without_secret(text.decode("utf-8", "surrogateescape"))
+            return parse_options(plain.encode("utf-8", "surrogateescape"), display(where))
         except OrderError as error:
             raise OptionsError(str(error), hint=error.hint) from None
     return None

@@ -149,7 +149,8 @@ class Report:
             return tx.view(self._rules.layout).lists(), [Price(**row) for row in fact[0]] if fact is not None else []
 
         lists, prices = await self._ports.store.transaction("how things stand", read)
-        return await self._ports.blocking(lambda: statusfile.body(self._standing(lists, prices, ended=ended)))
+        text = await self._ports.blocking(lambda: statusfile.body(self._standing(lists, prices, ended=ended)))
+        return self._rules.without_secret(text)
 
     def _standing(self, lists: Row, prices: Sequence[Price], *, ended: bool) -> Standing:
         """The rows of the state in words."""

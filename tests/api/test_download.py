@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import os
 import threading
 from typing import TYPE_CHECKING, Any
@@ -279,6 +281,66 @@ def test_a_result_that_does_not_say_its_length_ends_at_the_limit(client: Transfe
     with pytest.raises(ResultBroken):
         get.run()
     assert get.sink.size() <= 1_000_000
+
+
+@pytest.mark.parametrize(("piece", "ends"), [(b"x", True), (b"x" * 4096, False)])
+def test_a_result_that_drips_ends_and_a_slow_one_does_not(serve: Serve, piece: bytes, ends: bool) -> None:
+    """A minute goes by between two looks at the clock; 4 KiB in it are slow, and a byte is no transfer."""
+    minutes = itertools.count(0, 60)
+    client = TransferClient(public_only=False, timeout=5.0, monotonic=lambda: float(next(minutes)))
+    go_on = threading.Event()
+    meter = Taken(go_on)
+
+    def drip(peer: Peer) -> None:
+        peer.request()
+        peer.send(f"HTTP/1.1 200 OK\r\nContent-Length: {40 * len(piece)}\r\n\r\n".encode())
+        for _ in range(40):
+            peer.send(piece)
+            go_on.wait(0.5)
+            go_on.clear()
+
+    get = Get(client, serve(drip).url, meter=meter)
+    if ends:
+        with pytest.raises(Unreachable, match="too slowly"):
+            get.run()
+        assert 0 < get.sink.size() <= 11
+    else:
+        assert get.run().size == 40 * 4096
+    client.close()
+
+
+class Taken(Count):
+    """Tells that a chunk was taken, so that each is one of its own."""
+
+    def __init__(self, taken: threading.Event) -> None:
+        super().__init__()
+        self._taken = taken
+
+    def advance(self, amount: int) -> None:
+        super().advance(amount)
+        self._taken.set()
+
+
+HOSTILE_HEADS = {
+    "a header without an end": b"HTTP/1.1 200 OK\r\nX-Much: " + b"x" * 1_000_000,
+    "headers without an end": b"HTTP/1.1 200 OK\r\n" + b"X-One: 1\r\n" * 100_000,
+    "a length of a thousand digits": b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 1000 + b"\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+    "a length beyond the limit": b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\nabc",
+    "a chunk beyond the limit": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\nabc",
+    "a chunk size without an end": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 1_000_000,
+    "a Content-Disposition that leads away": b"HTTP/1.1 200 OK\r\nContent-Disposition: inline; filename=../x\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("head", HOSTILE_HEADS)
+def test_hostile_headers_end_a_download_with_an_error_of_ours(serve: Serve, head: str) -> None:
+    client = TransferClient(public_only=False, timeout=2.0)
+    get = Get(client, serve(lambda peer: (peer.request(), peer.send(HOSTILE_HEADS[head]))).url)
+    with contextlib.suppress(TransferError, Unreachable):
+        assert get.run().size == 0
+    client.close()
+    assert get.sink.size() <= 3
 
 
 def test_a_meter_can_end_a_download_and_a_full_disk_comes_out_as_it_is(client: TransferClient, serve: Serve) -> None:

@@ -8,6 +8,7 @@ import zlib
 from qavix_watch.core import grammar, identity, readme, statusfile
 from qavix_watch.core.grammar import Words, is_order_shaped, parse, partial, read_order
 from qavix_watch.core.order import Order, from_json, to_json
+from qavix_watch.core.text import legible
 from qavix_watch.errors import OrderError
 
 LONGEST = 400
@@ -74,7 +75,7 @@ def _same_again(order: Order, words: Words) -> None:
     assert again == order, f"{spelled!r}: {again} is not {order}"
     assert again.canonical() == spelled
     assert from_json(to_json(order)) == order
-    assert order.describe().isprintable()
+    assert legible(order.describe()) == order.describe()
     for target in order.targets or (None,):
         params = identity.params_of(order, target, "v1", "stem")
         key = identity.idempotency_key(identity.identity("a", order.task, params, ["0" * 64], 1))

@@ -9,6 +9,7 @@ from qavix_watch.core import identity, readme
 from qavix_watch.core.grammar import partial, read_order
 from qavix_watch.core.options import parse_options
 from qavix_watch.core.order import from_json, to_json
+from qavix_watch.core.text import legible
 from qavix_watch.errors import OptionsError, OrderError
 
 LONGEST = 1500
@@ -40,7 +41,7 @@ def one(data: bytes) -> None:
             str(error).encode()
             continue
         assert from_json(to_json(order)) == order
-        assert order.describe().isprintable()
+        assert legible(order.describe()) == order.describe()
         partial(order.canonical())
         for target in order.targets or (None,):
             json.dumps(identity.params_of(order, target, None, "stem"), allow_nan=False).encode()

@@ -25,9 +25,9 @@ WORDS = (
     b" (2)", b".es", b".es.subbed", b".erased", b"QAVIX-READ-ME.txt", b"x.why.txt", b"x.part", b"ftypmp42", b"\x1aE\xdf\xa3", b"RIFF",
     b"WEBVTT", b"<html>", b":", b"*", b"<", b"|", b"?", b'"', b"1\n00:00:01,000 --> ",
 )  # fmt: skip
-KINDS = ("video", "audio", "subtitle", "voice")
+KINDS = ("video", "audio", "subtitle", "voice", "poster", "preview_2")
 TARGETS = (None, "es", "zh-Hans-CN")
-KNOWN = {extension for kind in foreign._EXTENSIONS.values() for extension in kind}
+KNOWN = {extension for kind in foreign._EXTENSIONS.values() for extension in kind} | foreign._OTHER | {"bin"}
 CHOICES = tuple(product(KINDS, TaskType, TARGETS))
 
 

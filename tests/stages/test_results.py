@@ -216,6 +216,37 @@ def bringing(data: bytes, content_type: str | None = "video/mp4", validator: str
     return Transfers(act)
 
 
+HOSTILE_ADDRESSES = (
+    "https://r/../../../etc/passwd", "https://r/%2e%2e%2f%2e%2e%2fetc%2fcron.d%2fx.mp4", "https://r/a.mp4/..",
+    "https://r/" + "x" * 5000 + ".mp4",
+    "https://r/a.mp4%00.exe", "https://r/a.php?f=../../b.mp4", "https://r//etc/passwd", "https://r/.mp4", "https://r/a.m\u202ep4",
+)
+
+
+@pytest.mark.parametrize("url", HOSTILE_ADDRESSES)
+def test_the_address_of_a_result_decides_no_path(submitted: World, video: Callable[..., bytes], url: str) -> None:
+    deliver_all(submitted, video(), {"video": url})
+    assert submitted.files() == [f"{ORDER}/clip.es.mp4"]
+    assert sorted(path.name for path in submitted.root.iterdir() if path.is_dir()) == ["archive", "failed", "inbox", "outbox"]
+
+
+def deliver_all(world: World, data: bytes, urls: dict[str, str]) -> None:
+    """The task is completed with these results, each of which brings these bytes."""
+    answer = {"status": "completed", "output": Output(urls), "credits_used": 9}
+    told = Told(world.client, list_tasks=lambda **_: TaskPage((), None), get_task=lambda _: task(world, **answer))
+    world.with_ports(api=told, transfers=bringing(data, "text/html; filename=../../x.php"))
+    world.step("follow")
+    world.step("look")
+    world.steps("fetch", "deliver")
+
+
+def test_results_of_kinds_that_nobody_knows_yet_are_delivered_beside_the_others(submitted: World, video: Callable[..., bytes]) -> None:
+    """A later version of the service may have more of them; none may keep the others back."""
+    deliver_all(submitted, video(), {"video": "https://r/a.mp4", "preview": "https://r/b.mp4", "poster_2": "https://r/c", "x": "https://r/c.exe"})
+    wanted = ["clip.es.mp4", "clip.es.poster_2.mp4", "clip.es.preview.mp4", "clip.es.x.mp4"]
+    assert submitted.files() == [f"{ORDER}/{name}" for name in wanted]
+
+
 def test_a_fetched_result_waits_whole_under_a_private_name(completed: World) -> None:
     completed.steps("fetch")
     (result,) = completed.rows("SELECT kind, extension, size, staged FROM results")
