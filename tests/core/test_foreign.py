@@ -101,9 +101,16 @@ def test_only_extensions_of_the_kind_are_ever_returned() -> None:
     assert extension_for("", None, b"", "voice") == "json"
 
 
+def test_a_kind_that_nobody_knows_yet_has_an_extension_of_some_other_or_none_that_means_anything() -> None:
+    assert extension_for("https://x/poster.JPG", None, b"", "poster") == "jpg"
+    assert extension_for("https://x/poster", "image/png", b"", "poster") == "png"
+    assert extension_for("https://x/run.sh", "application/x-sh", b"#!", "poster") == "bin"
+
+
 @settings(deadline=None)
 @given(
-    st.text(max_size=80), st.none() | st.text(max_size=20), st.binary(max_size=64), st.sampled_from(["video", "audio", "subtitle", "voice"])
+    st.text(max_size=80), st.none() | st.text(max_size=20), st.binary(max_size=64),
+    st.sampled_from(["video", "audio", "subtitle", "voice", "poster"]),
 )
 def test_whatever_the_service_says_the_extension_is_plain(url: str, content_type: str | None, head: bytes, kind: str) -> None:
-    assert extension_for(url, content_type, head, kind).isalnum()  # type: ignore[arg-type]
+    assert extension_for(url, content_type, head, kind).isalnum()

@@ -35,10 +35,14 @@ DUB, SUBS, ERASE, FACE, LIPS, CLONE, TTS = (
         ("audio", TTS, "es", "mp3", b"clip.mp3"),
         ("voice", CLONE, None, "", b"clip.voice.json"),
         ("audio", CLONE, None, "mp3", b"clip.mp3"),
+        ("poster_2", DUB, "es", "jpg", b"clip.es.poster_2.jpg"),
+        ("preview", SUBS, "es", "mp4", b"clip.es.preview.mp4"),
+        ("preview", ERASE, None, "mp4", b"clip.erased.preview.mp4"),
+        ("timings", TTS, "es", "txt", b"clip.timings.txt"),
     ],
 )
 def test_each_result_has_its_name(kind: str, task: TaskType, target: str | None, extension: str, name: bytes) -> None:
-    assert result_name(b"clip", kind, task, target, extension) == name  # type: ignore[arg-type]
+    assert result_name(b"clip", kind, task, target, extension) == name
 
 
 def test_a_number_stands_on_the_stem() -> None:

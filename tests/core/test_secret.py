@@ -46,3 +46,12 @@ def test_secrets_are_equal_where_their_texts_are() -> None:
 def test_an_empty_secret_is_false() -> None:
     assert not Secret("")
     assert Secret(TEXT)
+
+
+def test_a_text_is_shown_without_the_secret() -> None:
+    assert Secret("qx-0123456").hidden_in("<qx-0123456> and qx-0123456") == "<•••> and •••"
+
+
+def test_a_secret_of_a_few_letters_stands_in_texts_by_chance() -> None:
+    assert Secret("en").hidden_in("dub en to es") == "dub en to es"
+    assert Secret("").hidden_in("dub en to es") == "dub en to es"

@@ -11,8 +11,10 @@ import pytest
 from qavix_watch.core.files import Writer
 from qavix_watch.core.lifecycle import HELD_BY_ORDER
 from qavix_watch.core.outcomes import Brake, Done, Later
-from qavix_watch.errors import FileUnreadable, NoSpace
+from qavix_watch.core.secret import Secret
+from qavix_watch.errors import FileUnreadable, NoSpace, OptionsError
 from qavix_watch.fs.disk import Disk
+from qavix_watch.stages.order import read_folder_order
 from tests.support.media import make_audio, make_video
 
 if TYPE_CHECKING:
@@ -793,3 +795,18 @@ def test_a_filesystem_that_cannot_tell_of_writers_gets_the_longer_quiet_time(wor
     world.notice()
     said = waits(world, "settle", "a moment ago")
     assert said.seconds == pytest.approx(5, abs=1)
+
+
+def test_a_key_that_somebody_wrote_into_a_name_or_its_options_is_no_part_of_the_order(world: World, video: Callable[..., bytes]) -> None:
+    """Orders are kept, and what is wrong with them is told: neither may repeat it."""
+    key = "qx-live-0123456789"
+    world.with_rules(secret=Secret(key))
+    path = world.drop(f"dub en to es ({key})", "clip.mp4", video())
+    (path.parent / "qavix.toml").write_bytes(f'voice = "{key}"\n'.encode())
+    world.notice()
+    assert drop(world)["canonical"] == "dub en to es voice=••• (•••)"
+    assert key not in drop(world)["order_json"]
+    (path.parent / "qavix.toml").write_bytes(f'"{key}" = "\xff"\n'.encode("latin-1"))
+    with pytest.raises(OptionsError) as caught:
+        read_folder_order(world.ports.files, world.rules, drop(world)["folder"], drop(world)["path"])
+    assert "UTF-8" in str(caught.value)

@@ -247,6 +247,17 @@ def test_results_of_kinds_that_nobody_knows_yet_are_delivered_beside_the_others(
     assert submitted.files() == [f"{ORDER}/{name}" for name in wanted]
 
 
+def test_a_name_template_does_not_bring_results_of_unknown_kinds_under_one_name(submitted: World, video: Callable[..., bytes]) -> None:
+    submitted.with_rules(templates={"video_translation": "{stem} {target}{ext}"})
+    deliver_all(submitted, video(), {"video": "https://r/a.mp4", "preview": "https://r/b.mp4"})
+    assert submitted.files() == [f"{ORDER}/clip es.mp4", f"{ORDER}/clip.es.preview.mp4"]
+
+
+def test_nothing_is_no_result_of_any_kind(submitted: World) -> None:
+    with pytest.raises(AssertionError, match="nothing came"):
+        deliver_all(submitted, b"", {"poster": "https://r/a.jpg"})
+
+
 def test_a_fetched_result_waits_whole_under_a_private_name(completed: World) -> None:
     completed.steps("fetch")
     (result,) = completed.rows("SELECT kind, extension, size, staged FROM results")
