@@ -12,7 +12,19 @@ from qavix_watch.core.lifecycle import JobState
 from qavix_watch.core.naming import KNOWN_KINDS, display
 from qavix_watch.core.outcomes import Brake, Done, Later, Outcome, Retry
 from qavix_watch.core.service import ResultHead
-from qavix_watch.errors import Fenced, FileError, FileGone, LinkExpired, MediaError, NoMediaReader, NoSpace, ResultBroken, Unreachable
+from qavix_watch.errors import (
+    Fenced,
+    FileError,
+    FileGone,
+    LinkExpired,
+    MediaError,
+    NoMediaReader,
+    NoSpace,
+    ResultBroken,
+    Stopped,
+    TransferError,
+    Unreachable,
+)
 from qavix_watch.stages.follow import pack, unpack
 from qavix_watch.stages.outlets import parts_of
 from qavix_watch.stages.sweep import GROWING, later
@@ -105,13 +117,17 @@ async def _one(ports: Ports, rules: Rules, hand: Hand, place: Place, kind: str, 
             return space
         fetched = await ports.blocking(_download, ports, rules, hand, place, kind, url)
     except LinkExpired:
-        return await _new_links(ports, hand)
+        return await _new_links(ports, hand, "the results' links had expired")
     except NoSpace as error:
         if place.in_outbox:
             raise
         return Later(ROOM_SECONDS, f"{error}; make room there")
     except (ResultBroken, Unreachable) as error:  # a host of results is not the service: that it fails says nothing of that
         return Retry(f"the {kind} result: {error}")
+    except Stopped:
+        raise
+    except TransferError as error:  # nobody goes where this address leads
+        return await _new_links(ports, hand, f"the {kind} result: {error}")
 
     def note(tx: Tx) -> None:
         tx.work.keep(hand.claim, {"reason": ""})
@@ -125,13 +141,13 @@ async def _one(ports: Ports, rules: Rules, hand: Hand, place: Place, kind: str, 
     return None
 
 
-async def _new_links(ports: Ports, hand: Hand) -> Outcome:
+async def _new_links(ports: Ports, hand: Hand, why: str) -> Outcome:
     job: Job = hand.row
     task = await ports.api.get_task(job.task_id or "")
     if task.output is None or not task.output.urls:
         return Retry("the results' links have expired, and the service gives no new ones")
     fresh = pack(task.output)
-    return Retry("the results' links had expired", fields={"output_json": fresh})
+    return Retry(why, fields={"output_json": fresh})
 
 
 def _make_parts(ports: Ports, place: Place) -> None:

@@ -13,7 +13,7 @@ import pytest
 from qavix_watch.core.identity import task_name
 from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Retry
 from qavix_watch.core.service import Download, Output, ResultHead, Task, TaskPage
-from qavix_watch.errors import Fenced, NameRefused, NoMediaReader
+from qavix_watch.errors import Fenced, NameRefused, NoMediaReader, Stopped, TransferError
 from qavix_watch.fs.disk import Disk
 
 if TYPE_CHECKING:
@@ -424,6 +424,36 @@ def test_links_that_have_expired_are_asked_for_anew(completed: World) -> None:
     assert isinstance(completed.step("fetch"), Retry)
     completed.later(60)
     completed.steps("fetch")
+
+
+def test_an_address_that_nobody_goes_to_is_asked_for_anew(completed: World) -> None:
+    """What was wrong once, a host inside for example, would else be tried for three days."""
+    once = iter([TransferError("The address of the result leads to 10.0.0.1")])
+
+    def refused(url: str, *more: Any) -> Download:
+        for error in once:
+            raise error
+        return completed.transfers.download(url, *more)
+
+    before = job(completed)["output_json"]
+    completed.with_ports(transfers=Transfers(refused))
+    said = completed.step("fetch")
+    assert isinstance(said, Retry)
+    assert "10.0.0.1" in said.why
+    assert job(completed)["output_json"] != before
+    completed.later(60)
+    completed.steps("fetch")
+
+
+def test_a_fetch_that_is_told_to_stop_asks_for_nothing(completed: World) -> None:
+    def stopped(*_: Any) -> Download:
+        raise Stopped("the service is stopping")
+
+    completed.with_ports(transfers=Transfers(stopped), api=Told(completed.client, get_task=lambda _: pytest.fail("it was asked")))
+    piece = completed.claim("fetch")
+    assert piece is not None
+    with pytest.raises(Stopped):
+        completed.run(piece.lane.stage(completed.ports, completed.rules, piece))
 
 
 def test_expired_links_without_new_ones_are_tried_later(completed: World) -> None:
