@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -76,6 +76,8 @@ def _endpoint(service: Service, call: Endpoint) -> Callable[[Request], Awaitable
             return await call(service, request)
         except (ApiError, StorageError) as problem:
             return problem.answer()
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
         except Exception:  # noqa: BLE001 - a service answers internal_error, whatever went wrong in it
             _log.exception("the sandbox failed at %s %s", request.method, request.url.path)
             return ApiError("internal_error", "internal_error", "something went wrong in the sandbox").answer()

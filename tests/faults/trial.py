@@ -76,12 +76,13 @@ class Site:
         self.given.append(given)
         return given
 
-    def recovered(self, within: float = 60.0, *, supervised: bool = False) -> None:
+    def recovered(self, within: float = 60.0, *, supervised: bool = False, since: float | None = None) -> None:
         """The fault is over: wait until all that was brought is at rest, and write down that it was survived, and after how long.
 
-        `supervised`: the service may end of it, and is started again, as systemd does.
+        `supervised`: the service may end of it, and is started again, as systemd does. `since`: when the fault was over, by
+        time.monotonic(), where that was not just now.
         """
-        began = time.monotonic()
+        began = time.monotonic() if since is None else since
         self.rest(within, supervised=supervised)
         self.trial.verdict.seconds.append(time.monotonic() - began)
         self.trial.survived()

@@ -54,8 +54,8 @@ STUCK_SECONDS = 600.0
 
 @dataclass
 class Rule:
-    """What the next `times` requests of an operation meet. `hits`: how many have. `before` is called when the request's head is there,
-    `edit` is given the whole answer and gives the one that comes.
+    """What the next `times` requests of an operation meet. `hits`: how many have, `met_at`: the last one, by time.monotonic(). `before` is
+    called when the request's head is there, `edit` is given the whole answer and gives the one that comes.
     """
 
     operation: str
@@ -63,10 +63,11 @@ class Rule:
     times: int = 1
     bytes: int | None = None
     rate: int = 1024
-    reply: bytes = b""
+    reply: bytes | Callable[[Message], bytes] = b""
     before: Callable[[], object] | None = None
     edit: Callable[[bytes], bytes] | None = None
     hits: int = 0
+    met_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class Message:
     operation: str
     head: bytes
     length: int
+
+    @property
+    def target(self) -> str:
+        """The path that it asks for, with its query."""
+        return self.head.split(b" ", 2)[1].decode("latin-1")
 
     def header(self, name: str) -> str | None:
         """What a header says."""
@@ -90,6 +96,12 @@ def answer(status: str, body: bytes = b"", *headers: str, length: int | None = N
     """A whole answer; `length` is what it says of itself where that is to be a lie."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def with_body(whole: bytes, body: bytes) -> bytes:
+    """An answer with another body, of whatever length that has."""
+    head = whole.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    return _with_header(head, "Content-Length", str(len(body))) + body
 
 
 PAGE = answer("502 Bad Gateway", b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>", "Content-Type: text/html")
@@ -129,6 +141,11 @@ class Proxy:
         assert parts.hostname is not None
         assert parts.port is not None
         self.target = (parts.hostname, parts.port)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self._open)
 
     # -- told what to do
 
@@ -257,7 +274,7 @@ class Proxy:
         if rule.kind == "answer":
             first = request.length if rule.bytes is None else min(rule.bytes, request.length)
             _skip(caller, first)
-            caller.sendall(rule.reply or PAGE)
+            caller.sendall((rule.reply(request) if callable(rule.reply) else rule.reply) or PAGE)
             _skip(caller, request.length - first)
             return first == request.length
         return self._passed_on(caller, request, rule)
@@ -282,6 +299,7 @@ class Proxy:
             for rule in self.rules:
                 if rule.operation in {operation, "*"} and rule.hits < rule.times:
                     rule.hits += 1
+                    rule.met_at = time.monotonic()
                     return rule
         return Rule(operation)
 
@@ -421,7 +439,8 @@ def proxied(listener: socket.socket | None = None, name: str | None = None, tls:
     """A proxy for as long as the block lasts; `name` is the host that callers know it by."""
     listener = listener or bound()
     host, port = listener.getsockname()
-    proxy = Proxy(listener, f"{'http' if tls is None else 'https'}://{name or host}:{port}", tls=tls)
+    origin = f"http://{name or host}:{port}" if tls is None else f"https://{name or host}:{port}".removesuffix(":443")
+    proxy = Proxy(listener, origin, tls=tls)
     proxy.start()
     try:
         yield proxy
