@@ -256,7 +256,7 @@ def by_the_clock(trial: Trial, offsets: Callable[[int], list[str]]) -> None:
         }  # fmt: skip
         with trial.site(variables=variables) as site:
             for offset in [*later, ""]:
-                for _ in ORDERS:
+                for _ in range(3):
                     site.bring()
                 time.sleep(trial.dice.uniform(0.0, 2.0) if offset else 0.0)
                 if offset:

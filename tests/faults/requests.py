@@ -50,7 +50,15 @@ def rotated(operations: Sequence[str], things: Sequence[Mapping[str, Any]]) -> l
 
 def met_by_each(trial: Trial, cases: Sequence[Case], place: Callable[[Trial], AbstractContextManager[Place]] = between) -> None:
     """So many of these cases, from the first, each in work of some kind: at one place many operations, each once, all at the same time."""
-    left = [cases[number % len(cases)] for number in range(trial.times)]
+    met(trial, [cases[number % len(cases)] for number in range(trial.times)], place)
+
+
+def met(
+    trial: Trial, cases: Sequence[Case], place: Callable[[Trial], AbstractContextManager[Place]] = between,
+    expect: Callable[[Site, Mapping[str, Any]], None] = lambda _site, _chosen: None,
+) -> None:
+    """All these cases; `expect` is told what each operation will meet, when the work was brought, and may say what comes of that."""
+    left = list(cases)
     while left:
         chosen = dict(reversed([case for case in left if (case[0] in IN_PASSING) is (left[0][0] in IN_PASSING)]))
         for case in chosen.items():
@@ -59,7 +67,9 @@ def met_by_each(trial: Trial, cases: Sequence[Case], place: Callable[[Trial], Ab
             rules = [proxy.rule(operation, **what) for operation, what in chosen.items()]
             for _ in ORDERS:
                 site.bring()
+            expect(site, chosen)
             site.until(lambda rules=rules, site=site: are_met(site, rules), "everything to be met", 120)  # type: ignore[misc]
+            site.until(lambda site=site: seen_to(site) and not site.open_work(), "all to be at rest", 120)  # type: ignore[misc]
             site.recovered(120, since=max(rule.met_at for rule in rules))
             for _ in rules[1:]:
                 trial.survived()
@@ -68,8 +78,26 @@ def met_by_each(trial: Trial, cases: Sequence[Case], place: Callable[[Trial], Ab
 def are_met(site: Site, rules: Sequence[Rule]) -> bool:
     """Whether each was. Balance and prices are asked for when the settings are read again: that is done for them now and then."""
     unmet = {rule.operation for rule in rules if rule.hits < rule.times}
-    if unmet & {"get_balance", "pricing"}:
-        assert site.home.process is not None
-        site.home.process.send_signal(signal.SIGHUP)
-        time.sleep(1.0)
+    if unmet & {"get_balance", "pricing"} or wants_a_person(site):
+        read_again(site)
     return not unmet
+
+
+def wants_a_person(site: Site) -> bool:
+    """Whether a brake is on that somebody would see to: the key, the credits."""
+    return bool(site.home.query("SELECT 1 FROM brakes WHERE name IN ('auth', 'credits') AND state = 'on'"))
+
+
+def seen_to(site: Site) -> bool:
+    """Whether nothing wants a person any more; where it does, it is seen to."""
+    wanted = wants_a_person(site)
+    if wanted:
+        read_again(site)
+    return not wanted
+
+
+def read_again(site: Site) -> None:
+    """Somebody has seen to it, and has the settings read again."""
+    assert site.home.process is not None
+    site.home.process.send_signal(signal.SIGHUP)
+    time.sleep(1.0)

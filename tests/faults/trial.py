@@ -30,8 +30,9 @@ QUICK = SandboxOptions(speed=20, credits=PLENTY, requests_per_minute=10**6, quer
 
 UNCLEAR = """
     SELECT jobs.id, drops.id, drops.path FROM jobs JOIN deliveries ON deliveries.job = jobs.id JOIN drops ON drops.id = deliveries.drop_id
-    WHERE jobs.task = 'voice_clone' AND jobs.posted AND jobs.state IN ('submitting', 'held')"""
-"""Voices whose POST may or may not have gone out when something broke."""
+    WHERE jobs.task = 'voice_clone' AND jobs.posted
+    AND (jobs.state = 'held' OR jobs.state = 'submitting' AND jobs.reason LIKE 'the answer was lost; asking List Voices%')"""
+"""Voices whose POST may or may not have gone out when something broke, and that List Voices did not tell of when it was asked."""
 
 
 @dataclass
@@ -97,7 +98,7 @@ class Site:
         try:
             wait_for(lambda: self._at_rest(drops, supervised), within, f"{drops} drops to be at rest")
         except AssertionError as error:
-            raise AssertionError(f"{error}\nopen: {self._open()[:20]}\n{self.home.log.read_text()[-4000:]}") from None
+            raise AssertionError(f"{error}\nopen: {self.open_work()[:20]}\n{self.home.log.read_text()[-4000:]}") from None
         unclear = self.unclear()
         for given in self.given:
             given.doubted = f"{given}.wav" in unclear
@@ -114,7 +115,7 @@ class Site:
                 return False
             raise AssertionError(f"the service ended: {self.home.log.read_text()[-3000:]}")
         there = self.home.query("SELECT count(*) FROM drops")
-        return bool(there) and there[0][0] >= drops and not self._open() and not self._not_put_away()
+        return bool(there) and there[0][0] >= drops and not self.open_work() and not self._not_put_away()
 
     def _not_put_away(self) -> set[str]:
         """The contents that lie in the inbox and are to be put away: the state may not know of each yet."""
@@ -122,7 +123,8 @@ class Site:
         unclear = {sha256 for given in self.given if f"{given}.wav" in self.unclear() for sha256 in given.contents}
         return (elsewhere - unclear) & set(contents_in(self.home.inbox))
 
-    def _open(self) -> list[tuple[Any, ...]]:
+    def open_work(self) -> list[tuple[Any, ...]]:
+        """What is not at rest, as Home.open_work gives it, without the voices that wait for a person."""
         unclear = [(job, drop) for job, drop, _ in self.home.query(UNCLEAR)]
         waiting = {("job", job) for job, _ in unclear} | {("drop", drop) for _, drop in unclear}
         return [row for row in self.home.open_work() if row[:2] not in waiting]
