@@ -40,6 +40,7 @@ from qavix_watch.ports import Ports
 from qavix_watch.process import Asked, Process
 from qavix_watch.serving import Service
 from qavix_watch.stages.sweep import left_behind
+from qavix_watch.store.examine import examine
 from qavix_watch.store.sqlite import Store
 from qavix_watch.supervision import Supervisor
 from qavix_watch.system import SystemChance, SystemClock, Threads, boot_id
@@ -54,12 +55,16 @@ if TYPE_CHECKING:
     from qavix_watch.stages.drop import Intake
 
 OLDER_STATE = "the folders have seen more starts of the service than the state knows of (by {}): it is a backup, or took another's place"
-OLDER_STATE_HINT = "Nothing that it knows of is paid twice; what came later counts as new where it still lies in the inbox."
+OLDER_STATE_HINT = (
+    "Before anything is submitted, the service's list of tasks is read, and what it has done already is taken from there."
+    " Nothing needs to be done; originals that the state does not know are found where they still lie in the inbox."
+)
 
 
 def open_state(settings: Settings) -> Store:
-    """Open or make the state. StateUnusable where it cannot be."""
+    """Open or make the state. StateUnusable where it cannot be: one that is damaged or newer is left as it is."""
     prepare_state(settings.state.path)
+    examine(settings.state.path, settings.api.base_url, settings.api.account)
     return Store(settings.state.path, settings.api.base_url, settings.api.account, uuid.uuid4().hex)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.stages.drop import Intake
+from qavix_watch.stages.recovery import suspect
 from qavix_watch.stages.report import Report
 from qavix_watch.stages.sweep import needless, sweep
 from qavix_watch.worker import Worker, lanes
@@ -49,14 +50,17 @@ class Leftovers:
 
 def begin(tx: Tx, start: Start, now: float, longest_retry_seconds: float) -> Leftovers:
     """What a start does before anything runs: leases of the dead end. Where the host itself has started anew, its power may have been cut,
-    and a file that was complete may have lost what was not on the disk, under the same size and time.
+    and a file that was complete may have lost what was not on the disk, under the same size and time. A state that lags its folders
+    has something to make good.
     """
     same_boot = tx.house.started(start.pid, start.node, start.boot, start.config, now)
     unknown = [tx.house.place(*place) for place in start.places]
     tx.work.rescue(start.node, now, longest_retry_seconds)
     if not same_boot:
         tx.drops.settle_again(now, "the host has started anew since it was complete")
-    return Leftovers(needless(tx, start.parts, same_boot=same_boot), max(unknown, default=0))
+    unknown_starts = max(unknown, default=0)
+    suspect(tx, unknown_starts, now)
+    return Leftovers(needless(tx, start.parts, same_boot=same_boot), unknown_starts)
 
 
 @dataclass(slots=True)

@@ -409,7 +409,7 @@ def test_a_brake_that_keeps_coming_back_pauses_longer_until_something_works(orde
 
 
 SUBMIT = {"submit", "submit approved"}
-API = {"order", "upload", "account", "follow", "look"} | SUBMIT
+API = {"order", "upload", "account", "follow", "look", "recovery"} | SUBMIT
 
 
 @pytest.mark.parametrize(
@@ -418,6 +418,7 @@ API = {"order", "upload", "account", "follow", "look"} | SUBMIT
         ("credits", "", SUBMIT),
         ("account", "", SUBMIT),
         ("budget", "day", {"submit"}),
+        ("recovery", "", {"prepare", "upload"} | SUBMIT),
         ("paused", "", {"settle", "fingerprint", "order", "prepare", "upload"} | SUBMIT),
         ("rate", "", API),
         ("auth", "", API),

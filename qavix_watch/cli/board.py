@@ -35,6 +35,7 @@ _STOPS = {
     "offline": "work over the network stands still: no answer",
     "disk": "work that needs a disk stands still: the disk is full",
     "account": "nothing is submitted: the account",
+    "recovery": "nothing is submitted: the service's list of tasks is read first",
     "paused": "no new work is begun: paused",
     "root": "work in a watched folder stands still: the folder is away",
 }
@@ -166,7 +167,7 @@ def _brake(brake: Row, now: float) -> list[Text]:
 
 def _next_look(brake: Row, now: float) -> str:
     """When the brake is looked at next, where nothing but time is waited for."""
-    if brake["name"] in {"root", "paused"}:
+    if brake["name"] in {"root", "paused", "recovery"}:
         return ""
     if brake.get("probing"):
         return "the next piece of this work tries whether it can go on"

@@ -6,6 +6,7 @@
               archived / kept / failed → delivering (retried, or done again on purpose); kept / failed → waiting (it had no jobs)
     content   absent → stored → absent (the service has forgotten it)
     job       ready → uploading → submitting → processing → fetching → done; failed / cancelled / held on the way
+              any of the first three → processing (the service has its task already, which a lost state did not know)
     delivery  pending → done / failed / cancelled
 
 What people see of them is one word, made by `shown`.
@@ -101,8 +102,8 @@ TRANSITIONS: Mapping[type[StrEnum], Mapping[StrEnum, tuple[StrEnum, ...]]] = {
     },
     ContentState: {_C.ABSENT: (_C.STORED,), _C.STORED: (_C.ABSENT,)},
     JobState: {
-        _J.READY: (_J.UPLOADING, _J.SUBMITTING, _J.FAILED, _J.CANCELLED, _J.HELD),
-        _J.UPLOADING: (_J.SUBMITTING, _J.READY, _J.FAILED, _J.CANCELLED, _J.HELD),
+        _J.READY: (_J.UPLOADING, _J.SUBMITTING, _J.PROCESSING, _J.FAILED, _J.CANCELLED, _J.HELD),
+        _J.UPLOADING: (_J.SUBMITTING, _J.PROCESSING, _J.READY, _J.FAILED, _J.CANCELLED, _J.HELD),
         _J.SUBMITTING: (_J.PROCESSING, _J.DONE, _J.UPLOADING, _J.FAILED, _J.CANCELLED, _J.HELD),
         _J.PROCESSING: (_J.FETCHING, _J.FAILED, _J.CANCELLED, _J.HELD),
         _J.FETCHING: (_J.DONE, _J.PROCESSING, _J.FAILED, _J.CANCELLED, _J.HELD),

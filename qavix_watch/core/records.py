@@ -115,6 +115,7 @@ class Job(Row):
     `estimate`: what it should cost in credits, by Pricing and the media's minutes, None while that is not known. `reserved`: what the
     budget counts for it, the estimate until it has ended and then what was used. `approved`: a person has said yes. `batch`: the
     mass drop that it belongs to. `held_by`: which limit it is held by ("per_job", "mass" …), "" where it is for another reason.
+    `overdue_since`: when its task was first seen to be past its deadline, None while it is not.
     """
 
     state: JobState
@@ -153,6 +154,7 @@ class Job(Row):
     approved: int = 0
     batch: int | None = None
     held_by: str = ""
+    overdue_since: float | None = None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -170,12 +172,34 @@ class Job(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTask:
-    """A job that the service works on, as far as following it needs to know. `due`: when it is asked for by itself, None for never."""
+    """A job that the service works on, as far as following it needs to know. `due`: when it is asked for by itself, None for never.
+
+    `seconds`: how long its media are, `letters`: how long the text is that is spoken, each None where there is none or it is not known.
+    """
 
     id: int
     task_id: str
     submitted_at: float
     due: float | None
+    task: str
+    seconds: float | None
+    letters: int | None
+    overdue_since: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedTask:
+    """A task in the service's list that bears a mark of ours; `created_at` in seconds since 1970, None where the service does not say."""
+
+    mark: str
+    task_id: str
+    task_type: str
+    source: str | None
+    language: str | None
+    status: str
+    progress: int | None
+    created_at: float | None
+    credits_used: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ _STOPS = {
     "offline": "Nothing goes to Qavix and nothing comes back, because it does not answer.",
     "disk": "A disk is full, and what needs room on it waits.",
     "account": "Nothing new is given to Qavix, because it does not seem to know this account.",
+    "recovery": "Nothing new is given to Qavix, because it is asked first what it has done already.",
     "paused": "No new work is begun, because somebody has paused it.",
     "root": "A watched folder is away, and so is everything in it.",
 }

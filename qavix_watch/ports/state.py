@@ -15,7 +15,20 @@ if TYPE_CHECKING:
     from qavix_watch.core.layout import Layout
     from qavix_watch.core.lifecycle import DeliveryState, DropState, JobState
     from qavix_watch.core.money import Batch, Filed, Span
-    from qavix_watch.core.records import BrakeRow, Claim, Command, Content, Delivery, Drop, Job, KnownVoice, OpenTask, Result, ResultFile
+    from qavix_watch.core.records import (
+        BrakeRow,
+        Claim,
+        Command,
+        Content,
+        Delivery,
+        Drop,
+        Job,
+        KnownVoice,
+        ListedTask,
+        OpenTask,
+        Result,
+        ResultFile,
+    )
 
 
 class Work(Protocol):
@@ -218,6 +231,8 @@ class Brakes(Protocol):
 
     def rest(self, name: str, scope: str, until: float) -> None: ...
 
+    def say(self, name: str, scope: str, why: str) -> None: ...
+
     def approve_account(self, now: float) -> bool: ...
 
     def count(self, name: str, scope: str) -> int: ...
@@ -327,6 +342,26 @@ class Money(Protocol):
     def end_batch(self, number: int, now: float, state: str, why: str) -> int: ...
 
 
+class Recovery(Protocol):
+    """What a lost or restored state has to make good."""
+
+    def declare(self, now: float, why: str) -> None: ...
+
+    def last_loss(self) -> int: ...
+
+    def why(self) -> str: ...
+
+    def forget(self) -> None: ...
+
+    def remember(self, tasks: Iterable[ListedTask]) -> None: ...
+
+    def knows_any(self) -> bool: ...
+
+    def listed(self, mark: str) -> list[ListedTask]: ...
+
+    def waiting(self) -> list[Job]: ...
+
+
 class Overview(Protocol):
     """What people read of the state: plain rows."""
 
@@ -357,5 +392,7 @@ class Tx(Protocol):
     def money(self) -> Money: ...
     @property
     def private(self) -> Private: ...
+    @property
+    def recovery(self) -> Recovery: ...
     @property
     def view(self) -> Callable[[Layout], Overview]: ...

@@ -49,6 +49,7 @@ _CONTROL: dict[str, tuple[Endpoint, list[str]]] = {
     "/control/tasks/{task_id}": (control.force_task, ["POST"]),
     "/control/callbacks/{task_id}": (control.callback_again, ["POST"]),
     "/control/forget-files": (control.forget_files, ["POST"]),
+    "/control/forget-keys": (control.forget_keys, ["POST"]),
     "/control/expire-links": (control.expire_links, ["POST"]),
 }
 

@@ -8,6 +8,7 @@ POST   /control/credits          {"credits": 500}: sets the balance
 POST   /control/tasks/{id}       {"status": "completed" | "failed" | "processing" | "pending" | "gone", "error_message": "…"}
 POST   /control/callbacks/{id}   posts the task's callback once more
 POST   /control/forget-files     {"file_ids": […]}, or {} for every file
+POST   /control/forget-keys      {"keys": […]}, or {} for every one: a POST with such a key makes a new task
 POST   /control/expire-links     {"purpose": "grant" | "file" | "result"}: every URL given out so far
 """
 
@@ -145,6 +146,13 @@ async def forget_files(service: Service, request: Request) -> Response:
     if file_ids is not None and not isinstance(file_ids, list):
         raise invalid("invalid_type", "file_ids must be a list", "file_ids")
     return JSONResponse({"forgotten": service.files.forget(file_ids)})
+
+
+async def forget_keys(service: Service, request: Request) -> Response:
+    keys = (await _object(request)).get("keys")
+    if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
+        raise invalid("invalid_type", "keys must be a list of texts", "keys")
+    return JSONResponse({"forgotten": service.tasks.forget_keys(keys)})
 
 
 async def expire_links(service: Service, request: Request) -> Response:

@@ -107,6 +107,12 @@ class Tasks:
     def seen_again(self, task_id: int) -> None:
         self._db.execute("UPDATE tasks SET posts = posts + 1 WHERE id = ?", (task_id,))
 
+    def forget_keys(self, keys: list[str] | None) -> int:
+        """The tasks stay, and nobody finds them by these keys (None: any) any more; how many were forgotten."""
+        if keys is None:
+            return self._db.execute("UPDATE tasks SET idempotency_key = NULL WHERE idempotency_key IS NOT NULL").rowcount
+        return sum(self._db.execute("UPDATE tasks SET idempotency_key = NULL WHERE idempotency_key = ?", (key,)).rowcount for key in keys)
+
     # -- its life
 
     def start_due(self, now: float) -> None:

@@ -42,6 +42,15 @@ def about_the_path(error: ApiError) -> bool:
     return error.operation not in ASKED_BY_ID or not error.type or any(word in error.code.lower() for word in _PATH_WORDS)
 
 
+def key_is_taken(error: ApiError) -> bool:
+    """Whether a submit was refused because its idempotency key was used for another request.
+
+    The reference does not say how that is refused: by the name of the field, by a code that speaks of it, or by 409 Conflict.
+    """
+    named = error.param.rsplit(".", 1)[-1] == "idempotency_key" or "idempoten" in error.code.lower()
+    return error.status == 409 or (isinstance(error, InvalidRequest) and named)
+
+
 def _not_asked(job: Job, error: InvalidRequest) -> bool:
     """Whether a refusal names a field that this operation does not have: then another operation answered."""
     spec = TASKS[TaskType(job.task)]

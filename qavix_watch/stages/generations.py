@@ -62,8 +62,13 @@ def ensure(tx: Tx, plan: Plan, priority: int, now: float, held: str = "") -> int
         return newest.id
     failures = 0 if newest is None else tx.jobs.failures(newest.identity)
     if failures >= MOST_GENERATIONS:
-        held = held or f"it failed {failures} times already; approve it to try once more"
+        held = held or held_for_failing(failures)
     return begin(tx, plan, priority, now, held)
+
+
+def held_for_failing(failures: int) -> str:
+    """Why work waits for a person that failed so often."""
+    return f"it failed {failures} times already; approve it to try once more"
 
 
 def begin(tx: Tx, plan: Plan, priority: int, now: float, held: str = "", why: str = "ordered") -> int:

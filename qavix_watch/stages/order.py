@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qavix_watch.core import identity, voices
 from qavix_watch.core.grammar import read_order
 from qavix_watch.core.layout import folders_down, join, name_of
-from qavix_watch.core.lifecycle import HELD_BY_ORDER, DropState
+from qavix_watch.core.lifecycle import HELD_BY_ORDER, DropState, JobState
 from qavix_watch.core.naming import display, split_name, wire_name
 from qavix_watch.core.options import parse_options
 from qavix_watch.core.order import from_json, to_json
@@ -20,6 +20,7 @@ from qavix_watch.errors import FileChanged, FileError, FileGone, OptionsError, O
 from qavix_watch.stages.account import reckon
 from qavix_watch.stages.generations import Plan, ensure
 from qavix_watch.stages.outlets import roots_online
+from qavix_watch.stages.recovery import adopt
 from qavix_watch.stages.whys import dragged_away
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from qavix_watch.core.options import Options
     from qavix_watch.core.order import Order
-    from qavix_watch.core.records import Drop
+    from qavix_watch.core.records import Drop, Job
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import Voice
     from qavix_watch.ports import Files, Hand, Ports
@@ -75,11 +76,18 @@ async def order(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         for earlier in dragged:
             tx.drops.detach(earlier, now, f"it was dragged back: it is drop-{drop.id} now")
         for plan in plans:
-            job = ensure(tx, plan, PRIORITIES[asked.priority], now, held)
-            tx.jobs.expect_delivery(job, drop.id, now)
-            reckon(tx, job)
+            _want(tx, rules, drop, ensure(tx, plan, PRIORITIES[asked.priority], now, held), now)
 
     return Done(DropState.DELIVERING, "ordered: " + asked.canonical(), {"held": held, "question": ""}, also=make, due=None)
+
+
+def _want(tx: Tx, rules: Rules, drop: Drop, number: int, now: float) -> None:
+    """A drop wants the results of a job, which the service may have as a task that this state has lost."""
+    tx.jobs.expect_delivery(number, drop.id, now)
+    reckon(tx, number)
+    job: Job = tx.work.get("job", number)
+    if job.state is JobState.READY:
+        adopt(tx, rules, job, now)
 
 
 def _refused(why: str) -> Outcome:

@@ -12,10 +12,11 @@ from qavix_watch.core.outcomes import Done, Later, Outcome, Retry
 from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
 from qavix_watch.errors import ApiError, FileGone, FileUnreadable, NotFound, Unreachable
 from qavix_watch.stages.account import balance_is
-from qavix_watch.stages.answers import about_the_path
+from qavix_watch.stages.answers import about_the_path, key_is_taken
 from qavix_watch.stages.clone import clone
 from qavix_watch.stages.money import affordable, not_taken, reserve, set_aside
 from qavix_watch.stages.outlets import roots_online
+from qavix_watch.stages.recovery import adopted, adoption_of, key_taken
 from qavix_watch.stages.submitted import look_again
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.service import CreatedTask
     from qavix_watch.ports import Hand, Ports
     from qavix_watch.ports.state import Tx
+    from qavix_watch.stages.recovery import Adoption
 
 LINK_MARGIN_SECONDS = 300.0
 _URL_FIELD = {MediaKind.VIDEO: "video_url", MediaKind.AUDIO: "audio_url", MediaKind.IMAGE: "image_url"}
@@ -35,11 +37,18 @@ _URL_FIELD = {MediaKind.VIDEO: "video_url", MediaKind.AUDIO: "audio_url", MediaK
 async def submit(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     """Give a job to the service."""
     job: Job = hand.row
-    wanting: list[Drop] = await ports.store.transaction("who wants it", lambda tx: tx.drops.wanting(job.id))
+    now = ports.clock.now()
+
+    def who(tx: Tx) -> tuple[list[Drop], Adoption | None]:
+        return tx.drops.wanting(job.id), adoption_of(tx, rules, job, now)
+
+    wanting, adoption = await ports.store.transaction("who wants it", who)
     if not job.posted and not await ports.blocking(_still_there, ports, rules, wanting):
         await look_again(ports, rules, wanting)
         await roots_online(ports, *wanting)
         return Later(rules.settle_seconds, "its file is not there any more")
+    if adoption is not None:
+        return adopted(job, adoption, now)
     urls = await _links(ports, job)
     if isinstance(urls, (Done, Retry)):
         return urls
@@ -61,6 +70,8 @@ async def _post(ports: Ports, rules: Rules, hand: Hand, urls: dict[str, str]) ->
     try:
         task = await ports.api.create_task(job.operation, body)
     except (ApiError, Unreachable) as error:
+        if isinstance(error, ApiError) and key_is_taken(error):
+            return await key_taken(ports, rules, hand, error)
         return await not_taken(ports, hand, error)
     return _accepted(ports, rules, task)
 

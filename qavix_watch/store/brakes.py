@@ -74,6 +74,12 @@ class Brakes:
             (until, self._account, name, scope),
         )
 
+    def say(self, name: str, scope: str, why: str) -> None:
+        """What a brake that is on waits for has changed."""
+        self._connection.execute(
+            "UPDATE brakes SET why = ? WHERE account = ? AND name = ? AND scope = ? AND state = 'on'", (why, self._account, name, scope)
+        )
+
     def approve_account(self, now: float) -> bool:
         """A person says that this is the account, although it knows no task of ours. False where nobody had doubted it.
 

@@ -61,7 +61,7 @@ def _examined(connection: sqlite3.Connection, path: str, base_url: str, account:
     if shape > len(MIGRATIONS):
         raise StateUnusable(
             f"the state {path} was written by a newer version of qavix-watch (its shape is {shape}, this program knows {len(MIGRATIONS)})",
-            hint="Use the newer version, or name another file with `state.path`.",
+            hint="Start the newer version again, or name another file with `state.path`.",
         )
     own = connection.execute("SELECT id FROM state_id").fetchone() if shape else None
     if own is None:

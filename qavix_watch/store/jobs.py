@@ -119,7 +119,9 @@ class Jobs:
     def open_tasks(self) -> list[OpenTask]:
         """Every task that the service has not ended yet, as far as we know."""
         rows = self._connection.execute(
-            "SELECT id, task_id, submitted_at, due FROM jobs WHERE account = ? AND state = 'processing' ORDER BY id", (self._account,)
+            "SELECT id, task_id, submitted_at, due, task, length(text) AS letters, overdue_since,"
+            " (SELECT duration FROM contents WHERE contents.account = jobs.account AND sha256 = jobs.main_sha256) AS seconds"
+            " FROM jobs WHERE account = ? AND state = 'processing' ORDER BY id", (self._account,),
         )
         return [read(OpenTask, row) for row in rows]
 

@@ -183,15 +183,27 @@ CREATE TABLE private_names (
     PRIMARY KEY (account, path));
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
+# A state that was lost or restored: when that was noticed, and our marks in the service's list of tasks. And tasks past their deadline.
+_THIRD = """
+CREATE TABLE losses (id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, why TEXT NOT NULL);
+CREATE TABLE listed_tasks (
+    account INTEGER NOT NULL REFERENCES accounts, mark TEXT NOT NULL, task_id TEXT NOT NULL, task_type TEXT NOT NULL,
+    source TEXT, language TEXT, status TEXT NOT NULL, progress INTEGER, created_at REAL, credits_used INTEGER,
+    PRIMARY KEY (account, mark, task_id)) WITHOUT ROWID;
+ALTER TABLE jobs ADD COLUMN overdue_since REAL;
+CREATE INDEX jobs_task ON jobs (account, task_id) WHERE task_id IS NOT NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
 
 
 def migrate(db: Database) -> None:
     """Bring `db` to the newest shape. StateUnusable where it is newer than this program."""
     have = db.execute("PRAGMA user_version").fetchone()[0]
     if have > len(MIGRATIONS):
+        path = db.execute("PRAGMA database_list").fetchone()[2]
         raise StateUnusable(
-            f"the state was written by a newer version of qavix-watch (its shape is {have}, this program knows {len(MIGRATIONS)})",
+            f"the state {path} was written by a newer version of qavix-watch (its shape is {have}, this program knows {len(MIGRATIONS)})",
             hint="Start the newer version again, or name another file with `state.path`.",
         )
     for number, step in enumerate(MIGRATIONS[have:], start=have + 1):

@@ -20,6 +20,7 @@ from qavix_watch.store.migrations import migrate
 from qavix_watch.store.money import Money
 from qavix_watch.store.overview import Overview
 from qavix_watch.store.private import Private
+from qavix_watch.store.recovery import Recovery
 from qavix_watch.store.work import Work
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Tx:
     commands: Commands
     money: Money
     private: Private
+    recovery: Recovery
     view: Callable[[Layout], Overview]
 
 
@@ -68,5 +70,5 @@ def _verbs(connection: sqlite3.Connection, account: int, clock: Callable[[], flo
     contents = Contents(connection, account, work)
     brakes, house = Brakes(connection, account, work), House(connection, account, work)
     commands, money, view = Commands(connection, account), Money(connection, account, work), partial(Overview, connection, account)
-    private = Private(connection, account, clock)
-    return Tx(work, drops, contents, jobs, brakes, house, commands, money, private, view)
+    private, recovery = Private(connection, account, clock), Recovery(connection, account)
+    return Tx(work, drops, contents, jobs, brakes, house, commands, money, private, recovery, view)

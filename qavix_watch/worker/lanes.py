@@ -18,6 +18,7 @@ from qavix_watch.stages.fingerprint import fingerprint
 from qavix_watch.stages.follow import follow, look
 from qavix_watch.stages.money import weigh
 from qavix_watch.stages.order import order
+from qavix_watch.stages.recovery import recover
 from qavix_watch.stages.settle import settle
 from qavix_watch.stages.steer import steer
 from qavix_watch.stages.submit import LINK_MARGIN_SECONDS, submit
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
 
-DUTIES = ("account", "doubts", "follow", "money", "steer", "sweep")
+DUTIES = ("account", "doubts", "follow", "money", "recovery", "steer", "sweep")
 ARCHIVING = ("archive", "put into failed")
 NEVER_GIVEN_UP = frozenset({"deliver", *ARCHIVING, *DUTIES})
 
@@ -96,7 +97,7 @@ class Lane:
     def worked(self, outcome: Outcome) -> bool:
         """Whether an outcome shows that what the lane asks of the world is given: a brake that it tried under can let go."""
         if isinstance(outcome, Later):
-            return self.stage in _ROUNDS
+            return self.stage in _ROUNDS or (self.stage is recover and outcome.seconds is not None)
         return isinstance(outcome, Done) and outcome.to not in {*self.states, JobState.UPLOADING}
 
 
@@ -112,7 +113,8 @@ _ROUNDS = {account, follow, look}
 _FILES = frozenset({"root", "disk:state"})
 _API = frozenset({"auth", "rate", "offline", "disk:state"})
 _NEW = frozenset({"paused"})
-_SUBMIT = _API | _NEW | {"root", "credits", "account"}
+_LOST = frozenset({"recovery"})
+_SUBMIT = _API | _NEW | _LOST | {"root", "credits", "account"}
 _PAID = "AND (approved = 1 OR posted = 1)"
 """What a used-up budget does not stop: what a person approved, and a POST that may have gone out, whose credits are set aside."""
 _EXPIRED = (
@@ -136,9 +138,9 @@ def lanes(uploads: int = 2) -> tuple[Lane, ...]:
             "order", "drop", (DropState.FINGERPRINTED,), order, 4, _FILES | _NEW | {"auth", "offline", "rate"},
             needs=(("list_voices", HAS_VOICE),),
         ),
-        Lane("prepare", "job", (JobState.READY,), prepare, 4, frozenset({"disk:state"}) | _NEW),
+        Lane("prepare", "job", (JobState.READY,), prepare, 4, frozenset({"disk:state"}) | _NEW | _LOST),
         Lane(
-            "upload", "content", (ContentState.ABSENT,), upload, uploads, _FILES | _API | _NEW | {"window"},
+            "upload", "content", (ContentState.ABSENT,), upload, uploads, _FILES | _API | _NEW | _LOST | {"window"},
             needs=(("get_upload_url", ALWAYS), ("confirm_upload", ALWAYS)),
         ),
         Lane("submit", "job", (JobState.SUBMITTING,), submit, 4, _SUBMIT | {"budget"}, "AND approved = 0", needs=_SUBMITTING),
@@ -146,6 +148,7 @@ def lanes(uploads: int = 2) -> tuple[Lane, ...]:
         Lane("steer", "duty", due, steer, 1, frozenset(), "AND name = 'steer'"),
         Lane("account", "duty", due, account, 1, _API, "AND name = 'account'", needs=(("get_balance", ALWAYS),)),
         Lane("money", "duty", due, weigh, 1, frozenset({"disk:state"}), "AND name = 'money'"),
+        Lane("recovery", "duty", due, recover, 1, _API, "AND name = 'recovery'", needs=(("list_tasks", ALWAYS),)),
         Lane("follow", "duty", due, follow, 1, _API, "AND name = 'follow'", needs=(("list_tasks", ALWAYS),)),
         Lane("look", "job", (JobState.PROCESSING,), look, 4, _API, needs=(("get_task", ALWAYS),)),
         Lane("doubts", "duty", due, doubts, 1, frozenset({"disk:state"}), "AND name = 'doubts'"),

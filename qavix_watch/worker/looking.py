@@ -11,6 +11,7 @@ from qavix_watch.stages.account import learn_balance
 from qavix_watch.stages.answers import about_the_path
 from qavix_watch.stages.follow import knows_any
 from qavix_watch.stages.money import still_over
+from qavix_watch.stages.recovery import is_due, said
 from qavix_watch.worker.claiming import key
 from qavix_watch.worker.lanes import as_of
 from qavix_watch.worker.meaning import is_about_the_key
@@ -45,6 +46,7 @@ class Seen:
 
 
 GONE = Seen()
+TASKS_READ = Seen(news="the service's list of tasks was read")
 NEEDLESS = Seen(news="nothing needs it any more")
 
 
@@ -109,7 +111,7 @@ class Looking:
         """`rate` is over with its time: the next call shows."""
         sights: dict[str, Callable[[BrakeRow], Awaitable[Seen]]] = {
             "disk": self._disk, "auth": self._auth, "offline": self._offline, "credits": self._credits, "budget": self._budget,
-            "account": self._account, "api": self._api,
+            "account": self._account, "api": self._api, "recovery": self._recovery,
         }
         sight = sights.get(brake.name)
         return GONE if sight is None else await sight(brake)
@@ -157,6 +159,10 @@ class Looking:
         except QavixWatchError:
             return Seen(brake.why)
         return GONE if known else Seen(brake.why)
+
+    async def _recovery(self, _brake: BrakeRow) -> Seen:
+        due, why = await self.ports.store.transaction("is the list read", lambda tx: (is_due(tx), said(tx)))
+        return Seen(why) if due else TASKS_READ
 
     async def _api(self, brake: BrakeRow) -> Seen:
         """What costs nothing and asks for nothing in particular is asked; anything else is tried by one piece of work, if there is any.

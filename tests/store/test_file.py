@@ -231,7 +231,7 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
     """A filesystem with room for little."""
     folder = tmp_path / "tiny"
     folder.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)], check=False).returncode:
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=640k", "tmpfs", str(folder)], check=False).returncode:
         pytest.skip("only root may mount a small filesystem")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
