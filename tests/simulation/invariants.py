@@ -13,6 +13,7 @@ import json
 import re
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.layout import join, name_of, parent
@@ -369,10 +370,24 @@ def jobs_fail_for_reasons_of_their_own(life: Watched) -> Found:
 
 
 def patience_is_enough(life: Watched) -> Found:
-    """Nothing is given up by who has patience for longer than any trouble lasts."""
+    """Nothing is given up by who has patience for longer than any trouble lasts, unless people took away what had to be sent again."""
     if life.world.rules.give_up_after_seconds > LONGEST_TROUBLE_SECONDS:
         for row in life.rows("SELECT item, item_id, why FROM events WHERE why LIKE 'given up after %'"):
-            yield f"{row['item']} {row['item_id']} was {row['why']}"
+            if not ("no file with this content" in row["why"] and _taken_away(life, row["item"], row["item_id"])):
+                yield f"{row['item']} {row['item_id']} was {row['why']}"
+
+
+def _taken_away(life: Watched, item: str, number: int) -> bool:
+    """Whether all files of a content that an item needs were removed by people."""
+    contents = chain.from_iterable(life.rows(_NEEDS[item], number))
+    return any(all(gift.removed for gift in life.record.of_content(sha256)) for sha256 in contents if sha256)
+
+
+_NEEDS = {
+    "drop": "SELECT sha256, partner_sha256 FROM drops WHERE id = ?",
+    "job": "SELECT main_sha256, partner_sha256 FROM jobs WHERE id = ?",
+    "delivery": "SELECT main_sha256, partner_sha256 FROM jobs JOIN deliveries ON deliveries.job = jobs.id WHERE deliveries.id = ?",
+}
 
 
 LONGEST_TROUBLE_SECONDS = 1800.0

@@ -86,8 +86,6 @@ class People:
             gift.durable = left.get(gift.path) == gift.sha256 or gift.sha256 in put_away  # another of the same content does not save it
             if not gift.removed and (not gift.durable or _lies_torn(person, gift)):
                 _torn(person, gift)
-                # where its last name was not on the disk it bears the one before, as the private one that its client wrote it under
-                gift.places += [person.asked_at(path) for path, sha256 in left.items() if sha256 == gift.sha256 and path != gift.path]
 
 
 def _lies_torn(person: Person, gift: Gift) -> bool:

@@ -678,6 +678,17 @@ def test_a_folder_that_is_renamed_before_its_work_is_submitted_asks_for_somethin
     assert states(world) == ["gone", "archived"]
 
 
+@pytest.mark.parametrize("name", [".clip.mp4", "clip.mp4.part"])
+def test_what_gets_a_name_that_is_passed_over_after_it_was_submitted_is_delivered_under_its_own(world: World, read: Path, name: str) -> None:
+    """As after a power cut that took the rename by which its client had given it its name: no result shall be hidden."""
+    world.through("follow")
+    read.rename(read.with_name(name))
+    world.notice()
+    world.through()
+    assert world.files() == [f"{ORDER}/clip.es.mp4"]
+    assert read.with_name(name).exists()
+
+
 def test_hard_links_in_a_renamed_folder_are_followed_one_by_one(world: World, read: Path) -> None:
     """They share size, time and inode."""
     os.link(read, read.with_name("other.mp4"))
