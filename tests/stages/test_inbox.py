@@ -56,12 +56,13 @@ class Meddled(Disk):
 
 # Settling
 
-def test_a_file_settles_once_it_has_been_quiet(world: World, video: Callable[..., bytes]) -> None:
+def test_a_file_settles_once_it_has_been_quiet(worlds: Callable[..., World], video: Callable[..., bytes]) -> None:
+    world = worlds(settle_seconds=1000.0)
     world.drop(ORDER, "clip.mp4", video())
     world.look()
-    world.later(0.5)
+    world.later(500)
     assert world.claim("settle") is None
-    world.later(0.6)
+    world.later(600)
     assert isinstance(world.step("settle"), Done)
 
 
@@ -679,7 +680,7 @@ def test_a_folder_that_is_renamed_before_its_work_is_submitted_asks_for_somethin
 
 
 @pytest.mark.parametrize("name", [".clip.mp4", "clip.mp4.part"])
-def test_what_gets_a_name_that_is_passed_over_after_it_was_submitted_is_delivered_under_its_own(world: World, read: Path, name: str) -> None:
+def test_what_gets_a_name_that_is_passed_over_once_submitted_is_delivered_under_its_own(world: World, read: Path, name: str) -> None:
     """As after a power cut that took the rename by which its client had given it its name: no result shall be hidden."""
     world.through("follow")
     read.rename(read.with_name(name))
@@ -700,13 +701,14 @@ def test_hard_links_in_a_renamed_folder_are_followed_one_by_one(world: World, re
     assert world.files() == [f"{ORDER} (mine)/clip.es.mp4", f"{ORDER} (mine)/other.es.mp4"]
 
 
-def test_a_close_puts_the_quiet_time_off(world: World, video: Callable[..., bytes]) -> None:
+def test_a_close_puts_the_quiet_time_off(worlds: Callable[..., World], video: Callable[..., bytes]) -> None:
+    world = worlds(settle_seconds=1000.0)
     path = world.drop(ORDER, "clip.mp4", video())
     world.look()
-    world.later(0.9)
+    world.later(900)
     world.intake.hint(os.fsencode(path), closed=True)
     world.look(ORDER.encode())
-    world.later(0.5)
+    world.later(500)
     assert world.claim("settle") is None
 
 
