@@ -1,4 +1,7 @@
-"""How real clients bring films, one function a client: each returns when the client is done."""
+"""How real clients bring films, one function a client: each returns when the client is done.
+
+It may give when that was, in seconds since 1970, where the client lets go of the film and has more to do.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ if TYPE_CHECKING:
 
     from tests.faults.ground import Ground, Ware
 
-    Bring = Callable[["Ground", list["Ware"], "Tempo"], None]
+    Bring = Callable[["Ground", list["Ware"], "Tempo"], float | None]
+    One = Callable[["Ground", "Ware", "Tempo"], float | None]
 
 PIECES = 4
 CUT_AT = 300_000
@@ -37,14 +41,14 @@ class Tempo:
         return ["--chunk", str(self.chunk), "--pause", str(self.pause)]
 
 
-def one_by_one(bring: Callable[[Ground, Ware, Tempo], None]) -> Bring:
-    """A client that brings one film at a time."""
+def alone(bring: One) -> Bring:
+    """A client that brings one film."""
 
-    def each(ground: Ground, wares: list[Ware], tempo: Tempo) -> None:
-        for ware in wares:
-            bring(ground, ware, tempo)
+    def one(ground: Ground, wares: list[Ware], tempo: Tempo) -> float | None:
+        (ware,) = wares
+        return bring(ground, ware, tempo)
 
-    return each
+    return one
 
 
 # On this machine
@@ -58,7 +62,7 @@ def mv(ground: Ground, ware: Ware, tempo: Tempo) -> None:
     run("mv", ware.source, ground.target(ware))
 
 
-def writer(mode: str) -> Callable[[Ground, Ware, Tempo], None]:
+def writer(mode: str) -> One:
     """One of tests/support/writers."""
 
     def bring(ground: Ground, ware: Ware, tempo: Tempo) -> None:
@@ -96,7 +100,7 @@ def _order(wares: list[Ware]) -> str:
 
 def _trees(ground: Ground, wares: Iterable[Ware], below: str) -> list[Path]:
     """Lay the films out in folders outside, as they are to lie below `below` in the inbox; gives the topmost ones."""
-    tops = {}
+    tops: dict[Path, None] = {}
     for ware in wares:
         path = ground.outside / ware.name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,11 +117,12 @@ def smbclient(ground: Ground, ware: Ware, tempo: Tempo) -> None:
     run(*ground.samba.smbclient, "-c", f'put "{ware.source}" "{_backslashed(ware)}"')
 
 
-def smb(mode: str) -> Callable[[Ground, Ware, Tempo], None]:
+def smb(mode: str) -> One:
     """One of tests/support/smb_writers."""
 
-    def bring(ground: Ground, ware: Ware, tempo: Tempo) -> None:
-        run(*module("smb_writers", mode, ware.source, "--port", ground.samba.port, "--to", ware.name, *tempo.words))
+    def bring(ground: Ground, ware: Ware, tempo: Tempo) -> float | None:
+        said = run(*module("smb_writers", mode, ware.source, "--port", ground.samba.port, "--to", ware.name, *tempo.words))
+        return float(said) if said else None
 
     return bring
 
@@ -148,7 +153,7 @@ def sftp(ground: Ground, ware: Ware, tempo: Tempo) -> None:
     run("sftp", *ground.ssh.options, "-l", kilobits, "-b", "-", "there", given=batch)
 
 
-def rsync(*options: str) -> Callable[[Ground, Ware, Tempo], None]:
+def rsync(*options: str) -> One:
     def bring(ground: Ground, ware: Ware, tempo: Tempo) -> None:
         run(*_rsync(ground, ware, tempo, *options))
 

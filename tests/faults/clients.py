@@ -3,7 +3,8 @@
     python -m tests.faults.clients [--seed N] [--rounds N]
 
 lets every client bring its films so often, with the service's own default settings, and prints one table. "Done" is the moment at which
-the client's process ended; "taken" is the moment that the service's history has for the step from waiting to settled.
+the client's process ended, or had closed the file, if it says so; "taken" is the moment that the service's history has for the step from
+waiting to settled.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from rich.table import Column, Table
 
 from qavix_watch.config.sections import Watch
 from tests.faults import bringing as by
-from tests.faults.bringing import Tempo, one_by_one
+from tests.faults.bringing import Tempo, alone
 from tests.faults.fates import Client, bring, foreign, wait_for_fates
 from tests.faults.ground import SIZE, Ground, ground
 from tests.support import ftp, samba, smb_writers, ssh, webdav
@@ -48,42 +49,42 @@ HOLE, CUT = "hole", "cut short"
 
 
 CLIENTS = (
-    Client("cp", "creates, writes, closes", one_by_one(by.cp)),
-    Client("mv", "renames into place", one_by_one(by.mv)),
-    Client("slow writer", "long pauses, one opening", one_by_one(by.writer("slow"))),
-    Client("slow stream", "the same, of a .ts, which shows no cut", one_by_one(by.writer("slow")), files=STREAM),
-    Client("preallocating writer", "reserves its room first", one_by_one(by.writer("preallocated"))),
-    Client("atomic saver", "hidden name, fsync, rename", one_by_one(by.writer("saver"))),
-    Client("torrent", "full size, pieces at random, many openings", one_by_one(by.writer("torrent"))),
-    Client("torrent .part", "the same under NAME.part, renamed", one_by_one(by.writer("part"))),
-    Client("qBittorrent", "the same under NAME.!qB, renamed", one_by_one(by.writer("qbittorrent"))),
-    Client("browser", "empty NAME beside NAME.part, renamed over it", one_by_one(by.writer("reserved"))),
+    Client("cp", "creates, writes, closes", alone(by.cp)),
+    Client("mv", "renames into place", alone(by.mv)),
+    Client("slow writer", "long pauses, one opening", alone(by.writer("slow"))),
+    Client("slow stream", "the same, of a .ts, which shows no cut", alone(by.writer("slow")), files=STREAM),
+    Client("preallocating writer", "reserves its room first", alone(by.writer("preallocated"))),
+    Client("atomic saver", "hidden name, fsync, rename", alone(by.writer("saver"))),
+    Client("torrent", "full size, pieces at random, many openings", alone(by.writer("torrent"))),
+    Client("torrent .part", "the same under NAME.part, renamed", alone(by.writer("part"))),
+    Client("qBittorrent", "the same under NAME.!qB, renamed", alone(by.writer("qbittorrent"))),
+    Client("browser", "empty NAME beside NAME.part, renamed over it", alone(by.writer("reserved"))),
     Client("cp -r", "a tree copied in", by.cp_tree, files=TREE),
     Client("file manager", "a tree copied in, with pauses", by.slow_tree, files=TREE),
     Client("mv tree", "a tree moved in", by.mv_tree, files=TREE),
     Client("mv order", "an order's folder moved in", by.mv_order, files=ORDER_TREE),
-    Client("smbclient", "Samba: put", one_by_one(by.smbclient), (*samba.TOOLS, "smbclient")),
-    Client("Explorer", "Samba: full size first, then the content", one_by_one(by.smb("explorer")), SMB),
-    Client("Finder", "Samba: twin, made empty, opened again", one_by_one(by.smb("finder")), SMB),
-    Client("SMB reopening", "Samba: one opening for each chunk", one_by_one(by.smb("reopening")), SMB),
-    Client("SMB dying", "Samba: full size, a chunk, gone", one_by_one(by.smb("dying")), SMB, leaves=HOLE),
-    Client("scp", "ssh: creates, writes, closes", one_by_one(by.scp), ssh.TOOLS),
-    Client("scp killed", "ssh: kill -9 under way", one_by_one(by.scp_dies), ssh.TOOLS, leaves=CUT),
-    Client("sftp", "ssh: creates, writes, closes", one_by_one(by.sftp), ssh.TOOLS),
-    Client("rsync", "temporary name, rename; three files", by.rsync_many(), RSYNC, SEVERAL),
-    Client("rsync --inplace", "writes in place", one_by_one(by.rsync("--inplace")), RSYNC),
-    Client("rsync --delay-updates", "renames all three at the end", by.rsync_many("--delay-updates"), RSYNC, SEVERAL),
-    Client("rsync killed", "--partial, kill -9 under way", one_by_one(by.rsync_dies), RSYNC, leaves=CUT),
-    Client("rsync resumed", "--partial, kill -9, and again", one_by_one(by.rsync_resumed), RSYNC),
-    Client("FTP", "vsftpd: creates, writes, closes", one_by_one(by.ftp), ftp.TOOLS),
-    Client("FTP killed", "vsftpd: kill -9 under way", one_by_one(by.ftp_dies), ftp.TOOLS, leaves=CUT),
-    Client("FTP resumed", "vsftpd: kill -9, resumed by APPE", one_by_one(by.ftp_resumed), ftp.TOOLS),
-    Client("WebDAV", "nginx: PUT", one_by_one(by.dav), webdav.TOOLS),
-    Client("sshfs, cp", "another host copies it in", one_by_one(by.cp), ssh.MOUNTING, remote=True),
-    Client("sshfs, slow writer", "another host writes it slowly", one_by_one(by.writer("slow")), ssh.MOUNTING, remote=True),
-    Client("sshfs, slow stream", "the same, of a .ts", one_by_one(by.writer("slow")), ssh.MOUNTING, STREAM, remote=True),
-    Client("sshfs, torrent", "another host's pieces at random", one_by_one(by.writer("torrent")), ssh.MOUNTING, remote=True),
-    Client("sshfs, rsync", "another host renames into place", one_by_one(by.rsync()), (*ssh.MOUNTING, "rsync"), remote=True),
+    Client("smbclient", "Samba: put", alone(by.smbclient), (*samba.TOOLS, "smbclient")),
+    Client("Explorer", "Samba: full size first, then the content", alone(by.smb("explorer")), SMB),
+    Client("Finder", "Samba: twin, made empty, opened again", alone(by.smb("finder")), SMB),
+    Client("SMB reopening", "Samba: one opening for each chunk", alone(by.smb("reopening")), SMB),
+    Client("SMB dying", "Samba: full size, a chunk, gone", alone(by.smb("dying")), SMB, leaves=HOLE),
+    Client("scp", "ssh: creates, writes, closes", alone(by.scp), ssh.TOOLS),
+    Client("scp killed", "ssh: kill -9 under way", alone(by.scp_dies), ssh.TOOLS, leaves=CUT),
+    Client("sftp", "ssh: creates, writes, closes", alone(by.sftp), ssh.TOOLS),
+    Client("rsync", "temporary name, rename", alone(by.rsync()), RSYNC),
+    Client("rsync --inplace", "writes in place", alone(by.rsync("--inplace")), RSYNC),
+    Client("rsync --delay-updates", "three files, all renamed at the end", by.rsync_many("--delay-updates"), RSYNC, SEVERAL),
+    Client("rsync killed", "--partial, kill -9 under way", alone(by.rsync_dies), RSYNC, leaves=CUT),
+    Client("rsync resumed", "--partial, kill -9, and again", alone(by.rsync_resumed), RSYNC),
+    Client("FTP", "vsftpd: creates, writes, closes", alone(by.ftp), ftp.TOOLS),
+    Client("FTP killed", "vsftpd: kill -9 under way", alone(by.ftp_dies), ftp.TOOLS, leaves=CUT),
+    Client("FTP resumed", "vsftpd: kill -9, resumed by APPE", alone(by.ftp_resumed), ftp.TOOLS),
+    Client("WebDAV", "nginx: PUT", alone(by.dav), webdav.TOOLS),
+    Client("sshfs, cp", "another host copies it in", alone(by.cp), ssh.MOUNTING, remote=True),
+    Client("sshfs, slow writer", "another host writes it slowly", alone(by.writer("slow")), ssh.MOUNTING, remote=True),
+    Client("sshfs, slow stream", "the same, of a .ts", alone(by.writer("slow")), ssh.MOUNTING, STREAM, remote=True),
+    Client("sshfs, torrent", "another host's pieces at random", alone(by.writer("torrent")), ssh.MOUNTING, remote=True),
+    Client("sshfs, rsync", "another host renames into place", alone(by.rsync()), (*ssh.MOUNTING, "rsync"), remote=True),
     Client("sshfs, mv tree", "another host moves a tree in", by.mv_tree, ssh.MOUNTING, TREE, remote=True),
 )
 """PRODUCT's table of clients, each by the program that does it."""
@@ -91,7 +92,7 @@ CLIENTS = (
 PAUSE = 1.5  # longer than `settle`: what a client pauses in could be taken
 AT_ONCE = 4
 SECONDS = 600.0
-WIDTH = 140
+WIDTH = 160
 DEFAULTS = {name: getattr(Watch(), name) for name in ("settle", "settle_remote", "settle_folder", "rescan")}
 ABOUT = f"""\
 Real clients bring films to the real program, each so many times, {AT_ONCE} clients at a time, with the settings that the program has by

@@ -88,8 +88,7 @@ class Fate:
 
 def bring(client: Client, ground: Ground, wares: list[Ware], tempo: Tempo) -> list[Brought]:
     """Let a client bring films."""
-    client.bring(ground, wares, tempo)
-    done_at = time.time()
+    done_at = client.bring(ground, wares, tempo) or time.time()
     return [Brought(client, ware, done_at) for ware in wares]
 
 

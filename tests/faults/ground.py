@@ -123,12 +123,13 @@ class Ground:
             return served
 
 
-def run(*argv: str | Path, given: str | None = None) -> None:
-    """A client's program, to its end. AssertionError where it fails."""
+def run(*argv: str | Path, given: str | None = None) -> str:
+    """A client's program, to its end; gives what it printed. AssertionError where it fails."""
     done = subprocess.run(
         argv, input=given or "", capture_output=True, text=True, errors="replace", timeout=120, check=False, env=_ENVIRONMENT
     )
     assert done.returncode == 0, f"{argv} failed ({done.returncode}):\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def start(*argv: str | Path) -> subprocess.Popen[bytes]:
