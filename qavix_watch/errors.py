@@ -33,6 +33,7 @@
     ├── CommandRefused               what a person's command asks for cannot be done
     └── StoreError                   the state
         ├── Fenced                   somebody else has taken this work over, or its state moved on
+        ├── StateBusy                another program has the database in hand, and lets go of it soon
         ├── StateLocked              another service runs on this state
         └── StateUnusable            newer than this program, damaged, or not on a local disk
 """
@@ -225,6 +226,10 @@ class StoreError(QavixWatchError):
 
 class Fenced(StoreError):
     """Somebody else has taken this work over, or its state has moved on; what was done is not recorded."""
+
+
+class StateBusy(StoreError):
+    """Another program has the database in hand for longer than a commit takes; the same can be done in a moment."""
 
 
 class StateLocked(StoreError):

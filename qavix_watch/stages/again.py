@@ -88,7 +88,7 @@ def _retried(tx: Tx, steering: Steering, job: Job, missed: Sequence[Delivery]) -
         raise CommandRefused(f"it is held ({job.reason}); `qavix-watch approve {job.id}` lets it go")
     if _in_hand(job):
         raise CommandRefused(f"it is being worked on ({job.state})")
-    drops = _usable(tx, steering, missed)
+    drops = _usable(tx, steering, job, missed)
     newest = tx.jobs.newest(job.identity) or job
     if not drops and newest.id != job.id and job.state is not JobState.DONE:
         return f"job {newest.id} has taken its place ({newest.state})"
@@ -156,7 +156,7 @@ def _redone(tx: Tx, steering: Steering, job: Job, deliveries: Sequence[Delivery]
     if _in_hand(newest):
         what = "it" if newest.id == job.id else f"job {newest.id}, which does the same,"
         raise CommandRefused(f"{what} is being worked on ({newest.state}); `cancel {newest.id}` first, or wait for its end")
-    drops = _usable(tx, steering, deliveries)
+    drops = _usable(tx, steering, job, deliveries)
     if not drops:
         raise CommandRefused(_NOT_THERE)
     number = begin(tx, plan_of(steering.rules, job), job.priority, steering.now, why=steering.why)
@@ -164,13 +164,16 @@ def _redone(tx: Tx, steering: Steering, job: Job, deliveries: Sequence[Delivery]
     return f"it is done again as job {number}, a new task"
 
 
-def _usable(tx: Tx, steering: Steering, deliveries: Sequence[Delivery]) -> list[Drop]:
-    """The drops of these deliveries whose originals are there, as far as that is known. NotYet where one is just being put away."""
+def _usable(tx: Tx, steering: Steering, job: Job, deliveries: Sequence[Delivery]) -> list[Drop]:
+    """The drops of these deliveries whose originals are there, as far as that is known, and are still those of the job. NotYet where one is
+    just being put away.
+    """
     drops: list[Drop] = [tx.work.get("drop", number) for number in sorted({delivery.drop_id for delivery in deliveries})]
     if any(drop.state is DropState.ARCHIVING for drop in drops):
         raise NotYet("its original is just being put away")
     usable = {DropState.ARCHIVED, DropState.KEPT, DropState.FAILED, DropState.DELIVERING}
     there = [drop for drop in drops if drop.state in usable and not drop.detached and drop.id not in steering.missing]
+    there = [drop for drop in there if (drop.sha256, drop.partner_sha256) == (job.main_sha256, job.partner_sha256)]
     return [drop for drop in there if drop.state is DropState.DELIVERING or drop.is_away or _newest_there(tx, drop)]
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.outcomes import Later, Outcome
-from qavix_watch.errors import CommandRefused, NoSpace
+from qavix_watch.errors import CommandRefused, NoSpace, StateBusy
 from qavix_watch.stages.again import originals_missing, redo, retry
 from qavix_watch.stages.approving import approve
 from qavix_watch.stages.ending import cancel
@@ -67,7 +67,7 @@ async def _done(ports: Ports, rules: Rules, command: Command) -> bool:
         await ports.store.transaction(command.verb, partial(_carry_out, steering=steering, looked=looked))
     except NotYet:
         return False
-    except NoSpace:
+    except (NoSpace, StateBusy):
         raise
     except CommandRefused as error:
         await _answer(ports, command, str(error))

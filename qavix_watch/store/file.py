@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qavix_watch.errors import NoSpace, QavixWatchError, StateUnusable, StoreError
+from qavix_watch.errors import NoSpace, QavixWatchError, StateBusy, StateUnusable, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +114,8 @@ def _meaning(error: sqlite3.Error, what: str) -> QavixWatchError:
     text = str(error)
     if "full" in text or getattr(error, "sqlite_errorname", "") in {"SQLITE_FULL", "SQLITE_IOERR_WRITE"}:
         return NoSpace(f"the state could not be written: {text}", hint="Make room on its disk; work goes on by itself.")
+    if "locked" in text:
+        return StateBusy(f"{what}: {text}", hint="Another program has the database open for writing; work goes on when it lets go.")
     if "malformed" in text or "not a database" in text:
         return StateUnusable(f"{what}: the state is damaged ({text})", hint="Restore a backup of it, or name another with `state.path`.")
     return StoreError(f"{what}: {text}")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qavix_watch.core.lifecycle import CANCELLED
-from qavix_watch.core.outcomes import Brake, Hold, Later
-from qavix_watch.errors import Fenced, NoSpace
+from qavix_watch.core.outcomes import Brake, Hold, Later, Retry
+from qavix_watch.errors import Fenced, NoSpace, QavixWatchError, StateBusy
 from tests.support.world import INBOX_FLOW, JOB_FLOW
 
 if TYPE_CHECKING:
@@ -190,6 +190,19 @@ def test_a_retry_of_a_kept_original_that_was_replaced_is_refused(world: World, v
     path.write_bytes(video())
     world.notice()
     assert "not there any more" in refused(world, "retry", "1")
+
+
+def test_a_retry_of_work_whose_file_was_replaced_before_it_was_submitted_is_refused(world: World, video: Callable[..., bytes]) -> None:
+    """Its content is nowhere any more, and what lies there now has a job of its own, which must not fail with it."""
+    path = arrive(world, "clip.mp4", video())
+    world.steps("settle", "fingerprint", "order")
+    path.write_bytes(video())
+    world.notice()
+    assert states(world, "jobs") == ["cancelled"]
+    world.steps("settle", "fingerprint", "order")
+    assert "not there any more" in refused(world, "retry", "1")
+    work(world)
+    assert (states(world, "jobs"), states(world)) == (["cancelled", "done"], ["archived"])
 
 
 def test_what_is_tried_again_by_its_original_being_dragged_back(world: World, failed: bytes) -> None:
@@ -736,14 +749,17 @@ def test_what_we_wrote_goes_where_a_failed_original_was_taken_away_with_its_fold
     assert [name for name in (*world.files("failed"), *world.files("inbox")) if name.endswith(".why.txt")] == []
 
 
-def test_a_state_without_room_leaves_a_command_for_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("trouble", "outcome"), [(NoSpace, Brake), (StateBusy, Retry)])
+def test_a_state_that_takes_nothing_for_a_moment_leaves_a_command_for_later(
+    world: World, monkeypatch: pytest.MonkeyPatch, trouble: type[QavixWatchError], outcome: type
+) -> None:
     def full(*_: Any) -> str:
-        raise NoSpace("the state could not be written")
+        raise trouble("the state could not be written")
 
     number = world.act(lambda tx: tx.commands.add("pause", "", {}, world.clock.now()))
     world.act(lambda tx: (tx.house.duty("steer", 0.0), tx.house.hurry("steer", 0.0)))
     monkeypatch.setattr("qavix_watch.stages.steer.VERBS", {"pause": full})
-    assert isinstance(world.step("steer"), Brake)
+    assert isinstance(world.step("steer"), outcome)
     assert world.act(lambda tx: tx.commands.answers([number])) == {}
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qavix_watch.core.lifecycle import DropState, JobState
-from qavix_watch.errors import NoSpace, QavixWatchError, StateUnusable, StoreError
+from qavix_watch.errors import NoSpace, QavixWatchError, StateBusy, StateUnusable, StoreError
 from qavix_watch.store import migrations
 from qavix_watch.store.sqlite import Store
 from tests.store.conftest import NOW, ORDER, State, stat
@@ -265,6 +265,15 @@ def test_a_file_that_became_read_only_is_an_error_that_passes(state: State) -> N
     with pytest.raises(StoreError, match="readonly"):
         state.drop()
     state.store._connection.execute("PRAGMA query_only = 0")
+    state.drop()
+
+
+def test_a_database_that_another_program_has_in_hand_is_an_error_that_passes(state: State) -> None:
+    state.store._connection.execute("PRAGMA busy_timeout = 10")
+    with closing(sqlite3.connect(state.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StateBusy, match="locked"):
+            state.drop()
     state.drop()
 
 
