@@ -159,9 +159,12 @@ class Pinned(Seeded):
         drawn = super()._picked(stream, ordinal, count)
         return min(self._fixed.get((stream, ordinal), drawn), count - 1)
 
+    def fault(self, stream: str, every: float, kinds: int = 1) -> int:
+        fixed = self._fixed.get((stream, self.asked(stream)))
+        return super().fault(stream, every, kinds) if fixed is None else self._take(stream, min(fixed, kinds))
+
     def _fault(self, stream: str, ordinal: int, every: float, kinds: int) -> int:
-        drawn = super()._fault(stream, ordinal, every / OFTEN if stream in self._often else every, kinds)
-        return min(self._fixed.get((stream, ordinal), drawn), kinds)
+        return super()._fault(stream, ordinal, every / OFTEN if stream in self._often else every, kinds)
 
 
 class Gaps:

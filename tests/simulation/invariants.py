@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     Found = Iterator[str]
 
+NO_DEFECTS = "No program meets an unexpected error."
 INPUT_URLS = frozenset({"video_url", "audio_url", "image_url"})
 WHY = re.compile(rb"(?: \([23]\))?\.why\.txt\Z")
 """With a number where a person's own text has the name, or one that cannot be read."""
@@ -525,7 +526,7 @@ class Invariants(Watched):
     def logged(self, level: str, event: str, values: Mapping[str, Any]) -> None:
         """A line of a log. Of defects of its own a program writes one, and goes on."""
         if event == "unexpected error":
-            self.world.wrong(f"No program meets an unexpected error.\n{level}: {values}")
+            self.world.wrong(f"{NO_DEFECTS}\n{level}: {values}")
 
 
 def shown(path: bytes | None) -> str:

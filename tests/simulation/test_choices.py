@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulation.choices import Choices, Seeded, Tape, Taped
+from tests.simulation.choices import Choices, Pinned, Seeded, Tape, Taped
 from tests.simulation.shrinking import NotFailing, shrink
 
 if TYPE_CHECKING:
@@ -63,6 +63,14 @@ def test_an_empty_tape_is_a_life_without_harm() -> None:
     assert not any(live(choices))
     assert not any(choices.fault("disk", 1.0) for _ in range(100))
     assert choices.one_of("reply", ["whole", "lost"]) == "whole"
+
+
+def test_what_is_fixed_comes_at_its_place_and_all_else_is_drawn_as_ever() -> None:
+    seed = next(seed for seed in range(20) if faults(seed, 10.0, 50))
+    seeded, pinned = Seeded(seed), Pinned(seed, {("order", 1): 7, ("network", 0): 2, ("network", 5): 1})
+    assert [pinned.pick("order", 10) for _ in range(3)][1] == 7
+    assert [pinned.fault("network", 1e9, 3) for _ in range(7)] == [2, 0, 0, 0, 0, 1, 0]
+    assert [pinned.fault("disk", 10.0) for _ in range(50)] == [seeded.fault("disk", 10.0) for _ in range(50)]
 
 
 def test_a_value_that_the_code_no_longer_offers_becomes_the_nearest_that_it_does() -> None:

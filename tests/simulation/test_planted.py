@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.simulation import pretended
+from tests.simulation.bringing import a_file
+from tests.simulation.choices import Tape
+from tests.simulation.invariants import NO_DEFECTS
+from tests.simulation.living import live
 from tests.simulation.mutants import MUTANTS, Mutant, Soil, hunting
 from tests.simulation.mutants.__main__ import main
-from tests.simulation.mutants.among import ANY
+from tests.simulation.mutants.among import ANY, calm
 
 every_mutant = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 
@@ -72,8 +78,21 @@ def test_a_life_that_fails_without_the_defect_shows_nothing_of_it(monkeypatch: p
 
 
 def test_a_life_that_fails_by_no_law_shows_nothing_either() -> None:
-    found = hunting.Found(3, "Endless: 200000 steps", None, 1.0, pretended.Tape())
-    assert found.law == ""
+    found = hunting.Found(3, "Violation: A fence never falls.\njobs []", None, 1.0, Tape())
+    assert found.law == "A fence never falls."
+    assert not replace(found, failure="Endless: 200000 steps").law
+
+
+def test_a_defect_that_raises_is_one_that_the_code_has_left_behind() -> None:
+    assert not hunting.Found(3, f"Violation: {NO_DEFECTS}\nerror: {{}}", None, 1.0, Tape()).law
+
+
+def test_calm_lives_are_quiet_but_for_what_is_said_of_them() -> None:
+    among = calm("lives of a test", a_file, **{"task takes": (1,)}, drawn=("travel there",))
+    first = next(among.lives())
+    assert live(first).failure is None
+    drawn = {stream for stream, _ in first.taken}
+    assert drawn == {"order", "travel there", "task takes", "Ann: does more", "Ann: does", "Ann: waits"}
 
 
 # The command

@@ -14,9 +14,9 @@ from qavix_watch.store.rows import bare
 from qavix_watch.store.work import KINDS, Work
 from qavix_watch.worker.loop import Worker
 from tests.simulation import bringing, commands
-from tests.simulation.mutants.among import QUIET, each, each_time, lives_with
+from tests.simulation.mutants.among import calm, each, each_time
 from tests.simulation.mutants.planting import Soil, mutant
-from tests.simulation.quiet import PROMPT, SHARED, does
+from tests.simulation.quiet import SHARED, asks
 from tests.simulation.state import DISK_FULL
 
 if TYPE_CHECKING:
@@ -28,19 +28,24 @@ if TYPE_CHECKING:
     from qavix_watch.store.committing import Act
     from qavix_watch.worker import Piece
 
-MANY = 1000
 FILE = bringing.a_file
-TWO_MACHINES = lives_with("lives with two machines", **SHARED)
-POWER_CUTS = lives_with("lives with many power cuts", often=("death A",))
+ZOMBIES = each("freeze", "two machines", machine="B", since=25.3)
+RESTARTS = calm(
+    "lives in which two machines die often and uploads are slow", bringing.a_series, **SHARED, **{"upload slow": (2,) * 8},
+    often=("death A", "death B"),
+)
+POWER_CUTS = each("power cut", "dubbing", since=8.36, **{"commits lost": (5,)})
 SAID_MEANWHILE = each("freeze", "a command that is said meanwhile", since=15.0, every=True)
 FULL_DISKS = each_time("dubbing", "state A", DISK_FULL)
 KILLS = each("kill", "dubbing", since=4.0)
-CANCELLED = lives_with(
-    "lives in which Ann cancels and brings the same again", **does(FILE, commands.cancel, bringing.a_duplicate), **PROMPT,
+DUPLICATES = calm("lives in which Ann brings the same again", FILE, bringing.a_duplicate)
+CANCELLED = calm(
+    "lives in which Ann cancels what is held and brings the same again", FILE, commands.cancel, bringing.a_duplicate,
+    **asks("dub en to pt-BR hold=yes"),
 )
 
 
-@mutant("a save without fence", within=MANY, among=TWO_MACHINES)
+@mutant("a save without fence", within=8, among=ZOMBIES)
 def saves_unfenced(soil: Soil) -> None:
     """Whoever was fenced out records what he has, over what has come since."""
     soil.put(Work, "_guarded", _unguarded)
@@ -50,7 +55,7 @@ def _unguarded(self: Work, claim: Claim, sets: str, values: Iterable[Any]) -> No
     self._connection.execute(f"UPDATE {KINDS[claim.item].table} SET {sets} WHERE id = ?", (*map(bare, values), claim.id))
 
 
-@mutant("leases of another node ended at a start", within=MANY, among=TWO_MACHINES)
+@mutant("leases of another node ended at a start", within=8, among=RESTARTS)
 def ends_all_leases(soil: Soil) -> None:
     """A node that starts takes all work out of the hands of the others."""
     soil.put(Work, "rescue", _rescue_from_everybody)
@@ -65,7 +70,7 @@ def _rescue_from_everybody(self: Work, _node: str, now: float, longest: float) -
     return 0
 
 
-@mutant("synchronous=NORMAL", within=MANY, among=POWER_CUTS)
+@mutant("synchronous=NORMAL", within=80, among=POWER_CUTS)
 def commits_to_the_cache(soil: Soil) -> None:
     """A commit is told of before it is on the disk: a power cut takes it back."""
     configure = file.configure
@@ -77,7 +82,7 @@ def commits_to_the_cache(soil: Soil) -> None:
     soil.put(file, "configure", _configure_fast)
 
 
-@mutant("success told before the commit", within=MANY, among=FULL_DISKS)
+@mutant("success told before the commit", within=20, among=FULL_DISKS)
 def tells_too_early(soil: Soil) -> None:
     """Whoever waits for a transaction goes on as soon as it has run; that its commit then failed is told nobody."""
     soil.put(Commits, "commit", _commit_and_tell)
@@ -96,13 +101,13 @@ def _commit_and_tell(self: Commits, acts: Sequence[Act]) -> None:
                 act.asked.set_exception(error)
 
 
-@mutant("a wake that is lost", within=MANY, among=SAID_MEANWHILE)
+@mutant("a wake that is lost", within=10, among=SAID_MEANWHILE)
 def forgets_wakes(soil: Soil) -> None:
     """What is woken while somebody works at it is not looked at again after that."""
     soil.put(work, "_WOKEN", "due = coalesce(?, ?)")
 
 
-@mutant("an outcome in two transactions", within=MANY, among=KILLS)
+@mutant("an outcome in two transactions", within=12, among=KILLS)
 def records_in_two(soil: Soil) -> None:
     """That a step is done is one transaction, and what follows from it another."""
     record = Worker._record
@@ -117,7 +122,7 @@ def records_in_two(soil: Soil) -> None:
     soil.put(Worker, "_record", _record_in_two)
 
 
-@mutant("finished work is not delivered again", within=MANY, among=QUIET)
+@mutant("finished work is not delivered again", within=3, among=DUPLICATES)
 def delivers_once(soil: Soil) -> None:
     """A drop that asks for work which is done already waits for ever."""
     expect = Jobs.expect_delivery
@@ -129,7 +134,7 @@ def delivers_once(soil: Soil) -> None:
     soil.put(Jobs, "expect_delivery", _expect_in_time)
 
 
-@mutant("cancelled work is never begun again", within=MANY, among=CANCELLED)
+@mutant("cancelled work is never begun again", within=3, among=CANCELLED)
 def never_begins_again(soil: Soil) -> None:
     """A file that is dropped again after its job was cancelled waits for ever."""
 

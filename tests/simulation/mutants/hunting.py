@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tests.simulation.choices import Taped
+from tests.simulation.invariants import NO_DEFECTS
 from tests.simulation.living import live
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.outcomes import law, lived
@@ -39,9 +40,11 @@ class Found:
 
     @property
     def law(self) -> str:
-        """The law that was broken; "" where the life failed otherwise, or fails without the defect too."""
+        """The law that was broken; "" where the life failed otherwise, or fails without the defect too, or where what is planted raises:
+        then the code has moved on, and nothing of the defect was seen.
+        """
         kind, _, says = law(self.failure).partition(": ")
-        return says if kind == Violation.__name__ and self.without is None else ""
+        return says if kind == Violation.__name__ and self.without is None and says != NO_DEFECTS else ""
 
 
 def hunt(mutant: Mutant, most: int | None = None) -> Found | None:

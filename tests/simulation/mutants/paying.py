@@ -13,9 +13,10 @@ from qavix_watch.errors import ApiError, Unreachable
 from qavix_watch.stages import clone, generations, money, submit, upload
 from qavix_watch.store.jobs import Jobs
 from tests.simulation import bringing, commands, hands
-from tests.simulation.mutants.among import QUIET, lives_with
+from tests.simulation.mutants.among import QUIET, calm, lives_with
 from tests.simulation.mutants.planting import Soil, mutant
-from tests.simulation.quiet import PROMPT, asks, does
+from tests.simulation.person import BREATHS
+from tests.simulation.quiet import LONG_ENOUGH, does
 from tests.simulation.scenes import ORDERS
 
 if TYPE_CHECKING:
@@ -28,26 +29,23 @@ if TYPE_CHECKING:
     from qavix_watch.stages.generations import Plan
     from qavix_watch.stages.upload import Source
 
-MANY = 1000
 FILE, CLONE = bringing.a_file, ORDERS.index("clone voice")
-UNHEARD = {"lost answer: video_translation": (1,) * 8, "Ann: waits": (3,)}
-TAKEN_OUT = lives_with(
-    "lives in which answers to a POST are lost and Ann takes the file out", **does(FILE, hands.delete), **asks("dub en to es"), **PROMPT,
-    **UNHEARD,
+TAKEN_OUT = calm(
+    "lives in which answers to a POST are lost and Ann takes the file out", FILE, hands.delete,
+    **{"lost answer: video_translation": (1,) * 8, "Ann: waits": (BREATHS.index(6.0), BREATHS.index(LONG_ENOUGH))},
 )
-FAILURE = {"task failed": (1,), "Ann: waits": (5,)}
-RETRIES = lives_with("lives in which a task fails and Ann retries", **does(FILE, commands.retry), **FAILURE)
-CLONES = lives_with("lives in which the answer to a clone is lost", **does(bringing.a_voice), **{"lost answer: voice_clone": (1,)})
-NAMESAKES = lives_with(
-    "lives in which two voices of one name are cloned", **{"more people": (1,), "Ann: does": (0,), "Ben: does": (0,)},
-    **{"Ann: order": (CLONE,), "Ben: order": (CLONE,), "Ann: name": (0,), "Ben: name": (0,)},
+RETRIES = calm("lives in which a task fails and Ann retries", FILE, commands.retry, **{"task failed": (1,)})
+CLONES = calm("lives in which the answer to a clone is lost", bringing.a_voice, **{"lost answer: voice_clone": (1,)})
+NAMESAKES = calm(
+    "lives in which two voices of one name are cloned", FILE,
+    **{"more people": (1,), "Ann: order": (CLONE,), "Ben: order": (CLONE,), "Ben: sub-folder": (2,)},
 )
 PAIRS_AGAIN = lives_with("lives in which a film comes with two pictures", **does(bringing.a_pair, bringing.a_pair_again))
-BUDGETS = lives_with("lives with a budget for the day", **{"shape: budget": (4,)})
-LIMITS = lives_with("lives with a limit for each job", **{"shape: budget": (3,)})
+BUDGETS = calm("lives with a budget for the day, and two series", bringing.a_series, bringing.a_series, **{"shape: budget": (7,)})
+LIMITS = calm("lives with a limit for each job", FILE, **{"shape: budget": (3,), "Ann: length": (2,)})
 
 
-@mutant("POST before the key is durable", within=MANY)
+@mutant("POST before the key is durable", within=5)
 def posts_first(soil: Soil) -> None:
     """The request goes out with a key made for it; key, body and reservation are written down with its answer."""
     soil.put(submit, "_post", _post_first)
@@ -67,13 +65,13 @@ async def _post_first(ports: Ports, rules: Rules, hand: Hand, urls: dict[str, st
     return submit._accepted(ports, rules, task)
 
 
-@mutant("a lost answer counts as a refusal", within=MANY, among=TAKEN_OUT)
+@mutant("a lost answer counts as a refusal", within=3, among=TAKEN_OUT)
 def believes_in_silence(soil: Soil) -> None:
     """A POST without an answer is taken for one that was not carried out: its credits are free, its file may be taken out."""
     soil.put(money, "unclear", lambda _error: False)
 
 
-@mutant("a fan-out uploads twice", within=MANY, among=QUIET)
+@mutant("a fan-out uploads twice", within=6, among=QUIET)
 def sends_for_each(soil: Soil) -> None:
     """Every job of a fan-out has the same content sent for itself."""
     send = upload._send
@@ -88,7 +86,7 @@ def sends_for_each(soil: Soil) -> None:
     soil.put(upload, "_send", _send_for_each)
 
 
-@mutant("a retry keeps a dead key", within=MANY, among=RETRIES)
+@mutant("a retry keeps a dead key", within=3, among=RETRIES)
 def keeps_a_dead_key(soil: Soil) -> None:
     """Work whose task failed at the service is tried again under its old key, which only gives the failed task back."""
     soil.everywhere(generations.ensure, _ensure_with_one_key)
@@ -106,7 +104,7 @@ def _ensure_with_one_key(tx: Tx, plan: Plan, priority: int, now: float, held: st
     return newest.id
 
 
-@mutant("a voice cloned twice", within=MANY, among=CLONES)
+@mutant("a voice cloned twice", within=3, among=CLONES)
 def clones_again(soil: Soil) -> None:
     """After a lost answer the voice is not looked for: the request, which has no key, is made again."""
     once = clone.clone
@@ -121,13 +119,13 @@ def clones_again(soil: Soil) -> None:
     soil.everywhere(once, _clone_again)
 
 
-@mutant("two clones of one name at a time", within=MANY, among=NAMESAKES)
+@mutant("two clones of one name at a time", within=3, among=NAMESAKES)
 def clones_side_by_side(soil: Soil) -> None:
     """Two voices of one name are cloned at the same time, so that nobody can tell after a lost answer whose the new one is."""
     soil.put(Jobs, "clone_underway", lambda _self, _name, _but: False)
 
 
-@mutant("the partner is no part of the identity", within=MANY, among=PAIRS_AGAIN)
+@mutant("the partner is no part of the identity", within=10, among=PAIRS_AGAIN)
 def forgets_the_partner(soil: Soil) -> None:
     """The same video with another picture counts as the same work."""
     identity = generations.identity.identity
@@ -138,19 +136,19 @@ def forgets_the_partner(soil: Soil) -> None:
     soil.put(generations.identity, "identity", _of_the_first_alone)
 
 
-@mutant("a budget that nobody asks", within=MANY, among=BUDGETS)
+@mutant("a budget that nobody asks", within=3, among=BUDGETS)
 def spends_on(soil: Soil) -> None:
     """A job is submitted whatever the day and the month have cost already."""
     soil.put(money, "_budget", lambda *_: None)
 
 
-@mutant("a reservation that is never settled", within=MANY, among=QUIET)
+@mutant("a reservation that is never settled", within=3, among=QUIET)
 def settles_nothing(soil: Soil) -> None:
     """The budget goes on counting what was set aside for a task after it has ended and cost something else, or nothing."""
     soil.everywhere(money.settled, lambda _used: {})
 
 
-@mutant("a limit that lets go by itself", within=MANY, among=LIMITS)
+@mutant("a limit that lets go by itself", within=3, among=LIMITS)
 def approves_itself(soil: Soil) -> None:
     """What costs more than one job may is not held for a person."""
     soil.everywhere(limits.over_limit, lambda _budget, _price: None)

@@ -19,9 +19,10 @@ from qavix_watch.store.jobs import Jobs
 from qavix_watch.worker import meaning
 from qavix_watch.worker.lanes import Lane
 from tests.simulation import bringing, commands, surroundings
-from tests.simulation.mutants.among import QUIET, each_time, lives_with
+from tests.simulation.mutants.among import QUIET, calm
 from tests.simulation.mutants.planting import Soil, mutant
-from tests.simulation.quiet import FAR, PROMPT, asks, does
+from tests.simulation.person import BREATHS
+from tests.simulation.quiet import FAR, LONG_ENOUGH, asks
 
 if TYPE_CHECKING:
     from qavix_watch.core.outcomes import Outcome
@@ -32,16 +33,27 @@ if TYPE_CHECKING:
     from qavix_watch.stages.upload import Source
     from qavix_watch.worker import Piece
 
-MANY = 1000
-A_TEXT = {**does(bringing.a_file, commands.scan), **asks("tts voice=v-1"), "Ann: client": (0,), "Ann: pieces": (1,), "Ann: waits": (5,)}
-SLOW_TEXTS = lives_with("lives in which a text comes slowly", **{**A_TEXT, "Ann: slow": (3,)})
-PAUSING_TEXTS = lives_with("lives on a share in which a text comes with pauses", **FAR, **{**A_TEXT, **PROMPT, "Ann: steady": (2,)})
-SHORT_GRANTS = each_time("dubbing", "grant is short", 1)
-PAUSED = lives_with("lives in which Ann says pause", **does(bringing.a_file, commands.pause), **PROMPT)
-UNPLUGGED = lives_with("lives in which Ann pulls a plug", **does(bringing.a_file, surroundings.unplug))
+FILE = bringing.a_file
+A_TEXT = {**asks("tts voice=v-1"), "Ann: pieces": (1,)}
+SLOW_TEXTS = calm("lives in which a text comes slowly", FILE, **A_TEXT, **{"Ann: slow": (3,)})
+PAUSING_TEXTS = calm(
+    "lives on a share in which a text comes with pauses", commands.scan, FILE, **FAR, **A_TEXT, **{"Ann: steady": (2,)},
+    drawn=("Ann: waits",),
+)
+SHORT_GRANTS = calm("lives in which an upload comes too late", FILE, **{"grant is short": (1,)})
+TOO_MANY = calm("lives in which there are too many requests", FILE, **{"429: video_translation": (1,)})
+LATE_ON_A_SHARE = calm("lives on a share, which tells of no event", commands.scan, commands.scan, FILE, **FAR)
+UNPLUGGED = calm(
+    "lives in which Ann pulls a plug", FILE, surroundings.unplug,
+    **{"Ann: waits": (BREATHS.index(2.0), BREATHS.index(LONG_ENOUGH)), "Ann: away for": (surroundings.AWAY.index(30.0),)},
+)
+PAUSED = calm(
+    "lives in which Ann says pause", FILE, commands.pause,
+    **{"Ann: waits": (BREATHS.index(0.05), BREATHS.index(LONG_ENOUGH)), "Ann: pauses": (commands.PAUSES.index(30.0),)},
+)
 
 
-@mutant("settling too short", within=MANY, among=PAUSING_TEXTS)
+@mutant("settling too short", within=3, among=PAUSING_TEXTS)
 def settles_at_once(soil: Soil) -> None:
     """A file counts as complete when nothing has come for a moment."""
     connect = engine.connect
@@ -52,7 +64,7 @@ def settles_at_once(soil: Soil) -> None:
     soil.everywhere(connect, _connect_hastily)
 
 
-@mutant("a writer that nobody asks for", within=MANY, among=SLOW_TEXTS)
+@mutant("a writer that nobody asks for", within=3, among=SLOW_TEXTS)
 def asks_no_writer(soil: Soil) -> None:
     """A file that is quiet counts as complete although somebody has it open for writing, or it has a hole."""
 
@@ -63,7 +75,7 @@ def asks_no_writer(soil: Soil) -> None:
     soil.put(stability, "judge", _judge_the_clock_alone)
 
 
-@mutant("429 taken as final", within=MANY)
+@mutant("429 taken as final", within=3, among=TOO_MANY)
 def gives_up_when_asked_to_wait(soil: Soil) -> None:
     """A job that the service asks to come later has failed."""
     means = meaning.meaning
@@ -76,7 +88,7 @@ def gives_up_when_asked_to_wait(soil: Soil) -> None:
     soil.everywhere(means, _final)
 
 
-@mutant("a stale upload grant", within=MANY, among=SHORT_GRANTS)
+@mutant("a stale upload grant", within=3, among=SHORT_GRANTS)
 def keeps_the_grant(soil: Soil) -> None:
     """The address that a content may be sent to is used again for the next try, however old it is."""
     send, grants = upload._send, dict[str, "UploadGrant"]()
@@ -87,13 +99,13 @@ def keeps_the_grant(soil: Soil) -> None:
     soil.put(upload, "_send", _send_to_the_first)
 
 
-@mutant("waking by callback alone", within=MANY, among=QUIET)
+@mutant("waking by callback alone", within=3, among=QUIET)
 def asks_for_no_task(soil: Soil) -> None:
     """Nobody asks what has become of tasks: only a callback has a job looked at."""
     soil.put(Jobs, "open_tasks", lambda _self: [])
 
 
-@mutant("an event for the truth", within=MANY)
+@mutant("an event for the truth", within=3, among=LATE_ON_A_SHARE)
 def looks_where_told(soil: Soil) -> None:
     """The inbox is looked at only where an event says that something has happened."""
     next_places = Intake._next_places
@@ -110,7 +122,7 @@ def looks_where_told(soil: Soil) -> None:
     soil.put(Intake, "_next_places", _places_told)
 
 
-@mutant("a marker that nobody looks for", within=MANY, among=UNPLUGGED)
+@mutant("a marker that nobody looks for", within=3, among=UNPLUGGED)
 def believes_an_empty_folder(soil: Soil) -> None:
     """The mount point of a root that is away is taken for an inbox out of which everything was taken."""
     soil.put(Intake, "_looked", _look_whatever_is_mounted)
@@ -125,13 +137,13 @@ async def _look_whatever_is_mounted(self: Intake, places: dict[bytes, bool]) -> 
     return None
 
 
-@mutant("a brake that never lets go", within=MANY, among=PAUSED)
+@mutant("a brake that never lets go", within=3, among=PAUSED)
 def never_lets_go(soil: Soil) -> None:
     """What a brake stops stays stopped when the reason is gone."""
     soil.put(Brakes, "let_go", lambda _self, _name, _scope, _now, _why: False)
 
 
-@mutant("a brake that stops nothing", within=MANY, among=PAUSED)
+@mutant("a brake that stops nothing", within=3, among=PAUSED)
 def heeds_no_brake(soil: Soil) -> None:
     """Work goes on under every brake, `pause` among them."""
     soil.put(Lane, "is_stopped_by", lambda _self, _brake: False)
