@@ -29,7 +29,7 @@ class Asked(Protocol):
     def set_exception(self, exception: BaseException | None) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Act:
     """One transaction that somebody waits for; `name` is for people who trace."""
 

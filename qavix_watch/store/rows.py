@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
 
 T = TypeVar("T")
 
@@ -50,3 +50,8 @@ def read(kind: type[T], row: sqlite3.Row) -> T:
 def bare(value: Any) -> Any:
     """A value as SQLite takes it."""
     return value._value_ if isinstance(value, Enum) else value  # `value` is a function of Python's, and asked a thousand times a second
+
+
+def bares(values: Iterable[Any]) -> list[Any]:
+    """Values as SQLite takes them."""
+    return [value._value_ if isinstance(value, Enum) else value for value in values]

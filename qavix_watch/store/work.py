@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qavix_watch.core import lifecycle
 from qavix_watch.core.records import Claim, Content, Delivery, Drop, Duty, Job, Row
 from qavix_watch.errors import Fenced, StoreError
-from qavix_watch.store.rows import bare, read
+from qavix_watch.store.rows import bare, bares, read
 
 if TYPE_CHECKING:
     import sqlite3
@@ -97,7 +97,7 @@ class Work:
             # "+" has the rows read in their turn, so that the first few are found however many are due.
             f"SELECT id FROM {kind.table} WHERE account = ? AND state IN ({_marks(states)}) AND +due <= ?"
             f" AND (owner IS NULL OR lease_until <= ?) {where} ORDER BY {kind.order} LIMIT ?",
-            (self._account, *map(bare, states), now, present, limit + len(but)),
+            (self._account, *bares(states), now, present, limit + len(but)),
         ).fetchall()
         ids = [row[0] for row in chosen if row[0] not in but][:limit]
         return [self._claim(item, kind, number, owner, present + lease_seconds) for number in ids]
@@ -168,7 +168,7 @@ class Work:
     def _guarded(self, claim: Claim, sets: str, values: Iterable[Any]) -> None:
         changed = self._connection.execute(
             f"UPDATE {KINDS[claim.item].table} SET {sets} WHERE id = ? AND owner = ? AND fence = ? AND state = ?",
-            (*map(bare, values), claim.id, claim.owner, claim.row.fence, bare(claim.row.state)),
+            (*bares(values), claim.id, claim.owner, claim.row.fence, bare(claim.row.state)),
         ).rowcount
         if changed != 1:
             raise Fenced(f"{claim.item} {claim.id} is no longer ours")
@@ -188,7 +188,7 @@ class Work:
         cleared = {"due": None, "owner": None, "lease_until": None, "claims": 0, "tries": 0, "waited": 0.0, "reason": why}
         values = {**cleared, "state": to, **fields}
         self._connection.execute(
-            f"UPDATE {kind.table} SET {_sets(values)}, fence = fence + 1 WHERE id = ?", (*map(bare, values.values()), number)
+            f"UPDATE {kind.table} SET {_sets(values)}, fence = fence + 1 WHERE id = ?", (*bares(values.values()), number)
         )
         if row[0] != bare(to):
             self.note(at, item, number, row[0], to, why)
@@ -250,4 +250,4 @@ def _marks(values: Collection[object]) -> str:
 
 
 def _sets(fields: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} = ?" for name in fields)
+    return ", ".join([f"{name} = ?" for name in fields])

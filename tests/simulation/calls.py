@@ -6,7 +6,7 @@ from asyncio import TimerHandle
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.hosts import HOST, name_of
+from tests.simulation.hosts import HOST
 from tests.simulation.jobs import Job
 from tests.simulation.tasks import Task
 
@@ -53,4 +53,5 @@ def whose(call: Call) -> str:
     owner = getattr(callback, "__self__", None)
     if isinstance(owner, LABELLED):
         return owner.label
-    return f"{name_of(call.host)}: {getattr(callback, '__qualname__', type(callback).__qualname__)}"
+    name = "the world" if call.host is None else call.host.name
+    return f"{name}: {getattr(callback, '__qualname__', type(callback).__qualname__)}"

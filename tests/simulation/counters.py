@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.simulation.people import COUNTED as OF_PEOPLE
@@ -165,6 +166,6 @@ class Counters:
 
     def from_choices(self, taken: Iterable[Place]) -> None:
         """What a power cut took, of the decisions that were not 0."""
-        for stream, times in Counter(stream for stream, _ in taken).items():
+        for stream, times in Counter(map(itemgetter(0), taken)).items():
             if stream.startswith("power ") and stream.endswith((" data", " names")):
                 self.counts[f"{stream.rpartition(' ')[2]} lost with the power"] += times

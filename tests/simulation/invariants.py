@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.layout import join, name_of, parent
@@ -344,7 +345,7 @@ def nothing_unasked_is_paid(life: Watched) -> Found:
 def sent_once(life: Watched) -> Found:
     """No content is uploaded oftener than once, and once more for each time that something went wrong with uploads."""
     troubles = life.world.deaths + sum(life.world.counters[name] for name in SENT_AGAIN_AFTER)
-    asked = Counter(stream for stream, _ in life.world.choices.taken)
+    asked = Counter(map(itemgetter(0), life.world.choices.taken))
     troubles += sum(times for stream, times in asked.items() if stream.partition(": ")[2] in UPLOADING)
     for sha256, times in life.service.uploads.items():
         if times > 1 + troubles:

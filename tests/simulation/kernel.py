@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from tests.simulation.handles import Handle, Mount, stat_of
 from tests.simulation.volumes import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from qavix_watch.core.files import Stat
     from tests.simulation.volumes import Choose, Inode, Volume
@@ -105,7 +104,9 @@ class Kernel:
         mount = self._mounts[b"/"]
         inode = mount.volume.root
         for name, trail in _steps(path):
-            entry = _entry(inode, name, path)
+            if not inode.is_dir or len(name) > _NAME_BYTES:
+                raise refusal(errno.ENAMETOOLONG if inode.is_dir else errno.ENOTDIR, path)
+            entry = inode.names.get(name)
             if entry is None:
                 raise refusal(errno.ENOENT, path)
             mount = self._mounts.get(trail, mount)
@@ -119,8 +120,8 @@ class Kernel:
 
     def folder(self, path: bytes) -> tuple[Spot, bytes]:
         """The directory of a path, and the last name, which was not looked at yet."""
-        folder, _, name = b"/".join([b"", *_names(path)]).rpartition(b"/")
-        spot = self.find(folder or b"/")
+        folder, name = _split(path)
+        spot = self.find(folder)
         if not spot.inode.is_dir:
             raise refusal(errno.ENOTDIR, path)
         return spot, name
@@ -131,6 +132,13 @@ class Kernel:
 
 def _names(path: bytes) -> list[bytes]:
     return [name for name in path.split(b"/") if name not in (b"", b".")]
+
+
+@lru_cache(maxsize=4096)
+def _split(path: bytes) -> tuple[bytes, bytes]:
+    """The path of its directory, and its last name."""
+    folder, _, name = b"/".join([b"", *_names(path)]).rpartition(b"/")
+    return folder or b"/", name
 
 
 @lru_cache(maxsize=4096)
@@ -146,6 +154,22 @@ def _entry(directory: Inode, name: bytes, path: bytes) -> Inode | None:
     if len(name) > _NAME_BYTES:
         raise refusal(errno.ENAMETOOLONG, path)
     return directory.names.get(name)
+
+
+class _Acting:
+    """Around one act of a program; what fails is not told of."""
+
+    __slots__ = ("_act", "_paths", "_program")
+
+    def __init__(self, program: Program, act: str, path: bytes, more: tuple[bytes, ...]) -> None:
+        self._program, self._act, self._paths = program, act, (path, *more)
+
+    def __enter__(self) -> None:
+        self._program.begin(self._act, self._paths[0])
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            self._program.end(self._act, *self._paths)
 
 
 class Program:
@@ -167,14 +191,19 @@ class Program:
         self._acted = acted
         self._open: dict[Handle, None] = {}
 
-    @contextmanager
-    def act(self, act: str, path: bytes, *more: bytes) -> Iterator[None]:
+    def act(self, act: str, path: bytes, *more: bytes) -> _Acting:
         """Around what changes the disk."""
+        return _Acting(self, act, path, more)
+
+    def begin(self, act: str, path: bytes) -> None:
+        """Before what changes the disk."""
         self._point(f"before {act}")
         if code := self._fault(act, path):
             raise refusal(code, path)
-        yield
-        self._acted(act, path, *more)
+
+    def end(self, act: str, *paths: bytes) -> None:
+        """After what has changed it."""
+        self._acted(act, *paths)
         self._point(f"after {act}")
 
     def look(self, act: str, path: bytes) -> None:

@@ -97,10 +97,7 @@ class Loop(asyncio.BaseEventLoop):
 
     def tell(self, *things: object) -> None:
         """Add to the trace. Contents belong there, not only the order of events: a stray random id changes no order."""
-        self._note(repr(things))
-
-    def _note(self, text: str) -> None:
-        self._told.append(text)
+        self._told.append(repr(things))
 
     def _hash_told(self) -> None:
         self._hash.update("\n".join([*self._told, ""]).encode())
@@ -276,7 +273,16 @@ class Loop(asyncio.BaseEventLoop):
         if self._closed:
             raise Over
         job = getcurrent()
-        if isinstance(job, Job) and (not self._inline or _is_dead(job.host)) and (seconds > 0 or not self.goes_on(job.host, job.label)):
+        if isinstance(job, Job):
+            self.job_at_port(job, seconds)
+
+    def job_at_port(self, job: Job, seconds: float = 0.0) -> None:
+        """The same for the job that runs."""
+        if self._closed:
+            raise Over
+        if self._inline and not _is_dead(job.host):
+            return
+        if seconds > 0 or not self.goes_on(job.host, job.label):
             job.rest(seconds)
 
     async def others(self, host: Host | None) -> None:

@@ -18,7 +18,7 @@ from qavix_watch.ports import Ports
 from qavix_watch.stages.sweep import left_behind
 from tests.simulation.disk import SimulatedDisk
 from tests.simulation.ground import SimulatedRoots, markers_of
-from tests.simulation.hosts import Host, name_of
+from tests.simulation.hosts import Host
 from tests.simulation.jobs import Job
 from tests.simulation.kernel import Kernel, Program
 from tests.simulation.senses import SimulatedChance, SimulatedClock
@@ -146,10 +146,10 @@ class Machine:
 
     def point(self, where: str) -> None:
         """In blocking code: others may run here; the host may die, lose its power or freeze. On the loop nothing can come between."""
-        if isinstance(getcurrent(), Job):
+        if isinstance(job := getcurrent(), Job):
             if not self.world.quiet:
                 self._fate(where)
-            self.world.loop.at_port()
+            self.world.loop.job_at_port(job)
 
     async def apoint(self, where: str) -> None:
         """The same for what awaits."""
@@ -158,7 +158,7 @@ class Machine:
             self._fate(where)
         if host is not None and host.dead:
             await loop.never()
-        if not loop.goes_on(host, name_of(host)):
+        if not loop.goes_on(host, "the world" if host is None else host.name):
             await asyncio.sleep(0)
 
     def pause(self, seconds: float) -> None:

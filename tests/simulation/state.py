@@ -265,7 +265,7 @@ class State:
     def changed(self, connection: sqlite3.Connection, who: str, acts: list[Act]) -> None:
         """After a commit that may have changed something."""
         if acts:
-            self.world.tell(who, "commits %s", ", ".join(act.name for act in acts))
+            self.world.tell(who, "commits %s", ", ".join([act.name for act in acts]))
             if len(acts) > 1:
                 self.world.counters.count("a commit was shared")
         if not self._durable:
