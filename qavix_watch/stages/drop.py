@@ -164,12 +164,10 @@ class Intake:
     async def _looked(self, places: dict[bytes, bool]) -> str | None:
         """Look; gives what was in the way, None where nothing was."""
         try:
-            await self._ports.blocking(self._ports.roots.check)
             if places.get(b""):
                 await self._ports.blocking(self._have_inbox)
                 self._watched(self.offline)
-            seen = await self._ports.blocking(scan, self._ports, self._rules, places)
-            await self._ports.blocking(self._ports.roots.check)
+            seen = await self._ports.blocking(self._scanned, places)
         except RootOffline as error:
             await self._gone_offline(str(error))
             return str(error)
@@ -186,10 +184,18 @@ class Intake:
 
     def _have_inbox(self) -> None:
         """Make the inbox where it is not there. Nothing is touched where it is: a look shall wake no disk."""
+        self._ports.roots.check()
         try:
             self._ports.files.stat(self._layout.inbox)
         except FileGone:
             self._ports.files.make_folder(self._layout.inbox, self._layout.like_whom(self._layout.inbox))
+
+    def _scanned(self, places: dict[bytes, bool]) -> Seen:
+        """What lies there, on a root that was there before and after."""
+        self._ports.roots.check()
+        seen = scan(self._ports, self._rules, places)
+        self._ports.roots.check()
+        return seen
 
     async def _tell_trouble(self, said: str | None) -> None:
         await self._ports.store.transaction("trouble", lambda tx: tx.house.trouble("scan", said, self._ports.clock.now()))
@@ -203,10 +209,13 @@ class Intake:
             self._log("warning", "brake on", brake="root", scope=place, why=why, hint=hint)
 
     async def _back_online(self) -> None:
+        was_away = self.offline or self._braked
         self.offline = self._braked = False
-        for place in await self._ports.store.transaction("root online", self._let_go):
+        back = await self._ports.store.transaction("root online", self._let_go)
+        for place in back:
             self._log("info", "brake off", brake="root", scope=place, why=BACK)
-        self._wake()
+        if back or was_away:
+            self._wake()
 
     def _let_go(self, tx: Tx) -> list[str]:
         """Of any folder: one that was served here before another configuration, or before a new marker, is waited for no more."""

@@ -39,7 +39,7 @@ BASE_URL = "https://api.qavix.example"
 CALLBACKS = "https://here.example"
 LOOK_SECONDS = 20.0
 QUIET_LOOKS = 4
-"""So many looks in which nothing has changed are rest: longer than a rescan and every settling time together."""
+"""So many looks in which every machine was up and nothing has changed are rest: longer than a rescan and every settling time together."""
 MOST_QUIET_SECONDS = 2 * 3600.0
 WEATHER_SECONDS = 10.0
 STOPS_EVERY, CLOCKS_EVERY = 60.0, 100.0
