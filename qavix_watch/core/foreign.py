@@ -63,7 +63,7 @@ def escape_refused(name: bytes) -> bytes:
     if len(escaped) <= LONGEST_NAME:
         return escaped
     stem, suffix = split_name(escaped)
-    return _HALF_ESCAPE.sub(b"", shorten(stem, LONGEST_NAME - len(suffix))).rstrip(b" .") + suffix
+    return (_HALF_ESCAPE.sub(b"", shorten(stem, LONGEST_NAME - len(suffix))).rstrip(b" .") or b"_") + suffix
 
 
 def _escape_character(char: str) -> bytes:

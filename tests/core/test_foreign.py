@@ -34,6 +34,12 @@ def test_a_name_that_grows_too_long_loses_the_end_of_its_stem() -> None:
     assert escape_refused(b"?" * 200 + b".mp4") == b"%3F" * 83 + b".mp4"
 
 
+@pytest.mark.parametrize(("name", "escaped"), [(b" " * 254 + b":", b"_"), (b"." * 250 + b":.mp4", b"_.mp4")])
+def test_a_long_name_of_nothing_but_spaces_and_dots_is_still_a_name(name: bytes, escaped: bytes) -> None:
+    """Without one a result would be put in place as the folder itself."""
+    assert escape_refused(name) == escaped
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=255))
 def test_an_escaped_name_is_text_without_what_is_refused_and_fits(name: bytes) -> None:
