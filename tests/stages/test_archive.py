@@ -104,6 +104,16 @@ def killed(world: World) -> None:
         world.run(piece.lane.stage(world.ports, world.rules, piece))
 
 
+def test_an_original_is_on_the_disk_before_it_is_put_away(world: World, disks: Disks, delivered: Path) -> None:
+    """Who brought it may not have waited for that, and a power cut would leave an empty file in the archive."""
+    made_durable: list[bytes] = []
+    disks.make_durable = made_durable.append  # type: ignore[method-assign]
+    disks.before["rename_new"] = lambda: disks.before.update(rename_new=lambda: made_durable.append(b"renamed"))
+    world.step("archive")
+    assert world.state() == "archived"
+    assert [os.path.basename(path)[:13] for path in made_durable] == [b".qavix-aside-", b"renamed"]
+
+
 def sweep(world: World) -> None:
     """The duty, as the next start finds it due."""
     world.act(lambda tx: (tx.house.duty("sweep", 0.0), tx.house.hurry("sweep", 0.0)))
