@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.needs import needed, needed_root, skip
+from tests.support.needs import FUSE, needed_root, require, skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,8 +57,7 @@ class Switch:
 def faulty(folder: Path, at: Path) -> Iterator[Switch]:
     """A view of `folder` at the folder `at`, which is well until the switch says otherwise. Files of its own lie beside `at`."""
     needed_root("to mount a FUSE filesystem that others may use")
-    needed("fusermount3", "fuse3")
-    _needs_binding()
+    require("fusermount3", FUSE, "mfusepy")
     switch = Switch(at.with_name(f"{at.name}.control"))
     at.mkdir(parents=True, exist_ok=True)
     switch.heal()
@@ -75,15 +74,6 @@ def faulty(folder: Path, at: Path) -> Iterator[Switch]:
             server.wait(5)
         server.kill()
         server.wait()
-
-
-def _needs_binding() -> None:
-    try:
-        import mfusepy  # noqa: F401
-    except ImportError:
-        skip("needs mfusepy: pip install mfusepy")
-    except OSError:
-        skip("needs libfuse3: apt install fuse3")
 
 
 def _wait_until_mounted(server: subprocess.Popen[bytes], at: Path, said: Path) -> None:

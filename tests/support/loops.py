@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PACKAGES = {"ext4": "e2fsprogs", "xfs": "xfsprogs", "btrfs": "btrfs-progs", "vfat": "dosfstools"}
-QUIET = {"ext4": ["-q", "-F"], "xfs": ["-q", "-f"], "btrfs": ["-q", "-f"], "vfat": []}
+OPTIONS = {"ext4": ["-q", "-F", "-m", "0"], "xfs": ["-q", "-f"], "btrfs": ["-q", "-f"], "vfat": []}
+"""What mkfs is told: to be quiet, to take a file for a disk, and to keep no room back for the superuser."""
 FILLER = ".filler"
 BUSY_SECONDS = 20.0
 LOOP_SECONDS = 0.5
@@ -134,7 +135,7 @@ def _make(image: Path, kind: str, megabytes: int, inodes: int | None) -> None:
     image.parent.mkdir(parents=True, exist_ok=True)
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
-    _run(mkfs, *QUIET[kind], *(["-N", str(inodes)] if inodes else []), str(image), check=True)
+    _run(mkfs, *OPTIONS[kind], *(["-N", str(inodes)] if inodes else []), str(image), check=True)
 
 
 def _loops_of(image: Path) -> list[str]:

@@ -19,10 +19,11 @@ PACKAGES = {
     "ssh-keygen": "openssh-client",
     "sshd": "openssh-server",
     "sshfs": "sshfs",
+    "strace": "strace",
     "vsftpd": "vsftpd",
 }
 """The Debian package of each program."""
-MODULES = {"smbprotocol": "smbprotocol"}
+MODULES = {"mfusepy": "mfusepy", "smbprotocol": "smbprotocol"}
 """The distribution (pip install …) of each Python module."""
 FUSE = "/dev/fuse"
 _PLACES = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])  # servers lie where users do not look
