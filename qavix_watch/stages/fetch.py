@@ -25,6 +25,7 @@ from qavix_watch.errors import (
     TransferError,
     Unreachable,
 )
+from qavix_watch.stages.filling import Filling, TooLarge
 from qavix_watch.stages.follow import pack, unpack
 from qavix_watch.stages.outlets import parts_of
 from qavix_watch.stages.sweep import GROWING, later
@@ -119,7 +120,7 @@ async def _one(ports: Ports, rules: Rules, hand: Hand, place: Place, kind: str, 
     except LinkExpired:
         return await _new_links(ports, hand, "the results' links had expired")
     except NoSpace as error:
-        if place.in_outbox:
+        if place.in_outbox and not isinstance(error, TooLarge):
             raise
         return Later(ROOM_SECONDS, f"{error}; make room there")
     except (ResultBroken, Unreachable) as error:  # a host of results is not the service: that it fails says nothing of that
@@ -171,11 +172,15 @@ def _download(ports: Ports, rules: Rules, hand: Hand, place: Place, kind: str, u
     stem = join(place.parts, f"{job.id}.{kind}.{job.fence}-{hand.claim.mark}".encode())
     part, notes = stem + b".part", stem + b".head"
     sink = _open(ports, place, f"{job.id}.{kind}.".encode(), stem)
+    known = _read_head(ports, notes)
+    filling = Filling(ports, rules, place.home, sink, None if known is None else known.size)
+
+    def begin(head: ResultHead) -> None:
+        filling.begin(head.size)
+        _write_head(ports, notes, head)
+
     try:
-        came = ports.transfers.download(
-            url, sink, _read_head(ports, notes), lambda head: _write_head(ports, notes, head), hand.meter("downloading"),
-            rules.result_limit_bytes,
-        )
+        came = ports.transfers.download(url, filling, known, begin, hand.meter("downloading"), rules.result_limit_bytes)
     finally:
         sink.close()
     return _checked(ports, place, hand, kind, url, part, notes, came)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.fault import fault
 from tests.faults.requests import ASKED, MOVED, between, met, met_by_each, read_again, rotated, wants_a_person
 from tests.faults.trial import PLENTY
 from tests.support.kinds import ORDERS, SPEECH
+from tests.support.loops import mounted
 from tests.support.pair import SUBMITTING, totals
 from tests.support.proxy import answer, with_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.faults.trial import Site, Trial
+    from tests.support.proxy import Proxy
 
 TYPES = {
     "authentication_error": 401, "insufficient_credits": 402, "validation_error": 400, "not_found": 404, "internal_error": 500,
@@ -26,6 +29,7 @@ TYPES = {
 """The error types of the reference, each with its status; in this order the first round has none that takes a minute."""
 MAKERS = dict(zip(SUBMITTING, ("dub en to es", "subs en to fr", "erase", "face swap", "lip sync", SPEECH, "clone voice"), strict=True))
 """The operations that cost credits, each with the order that leads to it."""
+SMALL = 24
 FILMS = ("dub en to es", "erase", "face swap", "lip sync")
 WITH_FILES = tuple(order for order in ORDERS if order != SPEECH)
 
@@ -210,6 +214,29 @@ def wrong(trial: Trial) -> None:
             site.recovered()
             for _ in rules[1:]:
                 trial.survived()
+
+
+@contextmanager
+def small_disk(trial: Trial) -> Iterator[tuple[Site, Proxy]]:
+    """Behind a proxy, with results on a disk of its own that is soon full."""
+    base = trial.folder / f"small disk {time.monotonic_ns()}"
+    with mounted(base / "root/outbox", "tmpfs", megabytes=SMALL), between(trial, base=base) as found:
+        yield found
+
+
+@fault(
+    "results that never end, and such as are larger than the disk", times=12, few=2,
+    besides="others are fetched meanwhile; room stays free; each is fetched again, and whole",
+)
+def endless(trial: Trial) -> None:
+    too_large = announced(SMALL * 1024**2)
+    with small_disk(trial) as (site, proxy):
+        for number in range(trial.times):
+            rule = proxy.rule("result_get", **({"kind": "endless"}, too_large)[number % 2])
+            site.bring("erase")
+            site.until(lambda rule=rule: rule.hits, "it to be met")  # type: ignore[misc]
+            site.bring("subs en to fr")
+            site.recovered()
 
 
 # Tasks

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qavix_watch.core.files import Space
 from qavix_watch.core.identity import task_name
 from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Retry
 from qavix_watch.core.service import Download, Output, ResultHead, Task, TaskPage
 from qavix_watch.errors import Fenced, NameRefused, NoMediaReader, Stopped, TransferError
 from qavix_watch.fs.disk import Disk
+from qavix_watch.stages.filling import LOOK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -477,6 +479,74 @@ def test_too_little_room_pulls_the_brake_before_anything_is_fetched(completed: W
     said = completed.step("fetch")
     assert isinstance(said, Brake)
     assert (said.name, said.scope) == ("disk", "results")
+
+
+def small(completed: World, free: int) -> dict[str, int]:
+    """Let the disk of results have so much room; what is written into `room["written"]` is gone from it."""
+    room = {"free": free, "written": 0}
+
+    class Small(Disk):
+        def space(self, path: bytes) -> Space:
+            return Space(room["free"] - room["written"], None, "small")
+
+    completed.with_ports(files=Small())
+    completed.with_rules(min_free_bytes=1_000_000)
+    return room
+
+
+def coming(room: dict[str, int], size: int | None) -> Transfers:
+    """A result that says that it has so many bytes (None: nothing), and does not end."""
+
+    def act(_url: str, sink: Any, _known: Any, begin: Any, *_: Any) -> Download:
+        sink.restart()
+        begin(ResultHead(size, "video/mp4", '"v"'))
+        while True:
+            sink.write(bytes(1_000_000))
+            room["written"] += 1_000_000
+
+    return Transfers(act)
+
+
+def parts(completed: World) -> list[int]:
+    return [path.stat().st_size for path in (completed.outbox / ".qavix-parts").glob("*.part")]
+
+
+def test_a_result_that_does_not_end_fills_no_disk(completed: World) -> None:
+    """What it has filled is free again, and what has to stay free stays so, but for what is written between two looks."""
+    room = small(completed, 10_000_000)
+    completed.with_ports(transfers=coming(room, None))
+    said = completed.step("fetch")
+    assert isinstance(said, Retry)
+    assert "does not say how long it is" in said.why
+    assert parts(completed) == [0]
+    assert 9_000_000 <= room["written"] < 10_000_000 + LOOK_BYTES
+
+
+def test_a_result_that_is_larger_than_the_disk_holds_up_no_other(completed: World) -> None:
+    room = small(completed, 10_000_000)
+    completed.with_ports(transfers=coming(room, 9_500_000))
+    said = completed.step("fetch")
+    assert isinstance(said, Later)
+    assert "it has 9500000 bytes" in said.why
+    assert room["written"] == 0
+
+
+def test_a_result_whose_room_was_taken_by_others_waits_with_what_has_come(completed: World) -> None:
+    room = small(completed, 20_000_000)
+
+    def taken(_url: str, sink: Any, _known: Any, begin: Any, *_: Any) -> Download:
+        sink.restart()
+        begin(ResultHead(15_000_000, "video/mp4", '"v"'))
+        sink.write(bytes(1_000_000))
+        room["free"] = 500_000
+        sink.write(bytes(LOOK_BYTES))
+        raise AssertionError
+
+    completed.with_ports(transfers=Transfers(taken))
+    said = completed.step("fetch")
+    assert isinstance(said, Brake)
+    assert (said.name, said.scope) == ("disk", "results")
+    assert parts(completed) == [1_000_000]
 
 
 def test_an_offline_root_fetches_nothing(completed: World) -> None:

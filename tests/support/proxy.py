@@ -21,6 +21,7 @@ What can be said of a request (`*`, or the sandbox's name for it: an operationId
     cut_request       `bytes` of the request go on (half of it), then both connections are reset
     cut_unanswered    the whole request goes on and is answered; the answer does not come, and the connection is reset
     cut_answer        `bytes` of the answer come (half of its body), then the connection is reset
+    endless           an answer comes instead that says not how long it is, and never ends
     answer            `reply` comes instead, and nothing goes on; as soon as `bytes` of the request's body are there (all of it)
 """
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MODES = ("pass", "refuse", "reset", "silent", "slow")
-KINDS = ("reset", "silent", "slow", "cut_request", "cut_unanswered", "cut_answer", "answer")
+KINDS = ("reset", "silent", "slow", "cut_request", "cut_unanswered", "cut_answer", "endless", "answer")
 PIECE = 64 * 1024
 LONGEST_HEAD = 64 * 1024
 STEP_SECONDS = 0.125
@@ -271,6 +272,10 @@ class Proxy:
             raise CutError
         if rule.kind == "silent":
             self._wait(caller)
+        if rule.kind == "endless":
+            caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while True:
+                self._slowly(caller, b"%x\r\n" % PIECE + bytes(PIECE) + b"\r\n", rule)
         if rule.kind == "answer":
             first = request.length if rule.bytes is None else min(rule.bytes, request.length)
             _skip(caller, first)
