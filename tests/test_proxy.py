@@ -93,13 +93,17 @@ def test_it_is_slow_both_ways(proxy: Proxy, client: Client) -> None:
     assert time.monotonic() - began > 3000 / 4000
 
 
-@pytest.mark.parametrize(("kind", "done"), [("reset", False), ("cut_request", False), ("cut_unanswered", True), ("cut_answer", True)])
+@pytest.mark.parametrize(
+    ("kind", "done"), [("reset", False), ("cut_request", False), ("cut_unanswered", True), ("unanswered", True), ("cut_answer", True)]
+)
 def test_a_request_is_cut_before_or_after_its_work_was_done(proxy: Proxy, box: Running, client: Client, kind: str, done: bool) -> None:
     rule = proxy.rule("text_to_speech", kind)
+    client.http.timeout = httpx.Timeout(1)
     with pytest.raises(httpx.TransportError):
         client.call("text_to_speech", {**SPEAK, "idempotency_key": "one"})
     assert rule.hits == 1
     wait_for(lambda: len(box.ledger()["tasks"]) == done, 5, "the work")
+    client.http.timeout = httpx.Timeout(5)
     assert client.call("text_to_speech", {**SPEAK, "idempotency_key": "one"}).status_code == 200
 
 
@@ -110,6 +114,13 @@ def test_an_upload_is_cut_in_its_middle(proxy: Proxy, client: Client) -> None:
     with pytest.raises(httpx.TransportError):
         client.put(grant, content)
     assert client.error("confirm_upload", {"file_id": grant["file_id"]})["code"] == "upload_incomplete"
+
+
+def test_an_answer_may_never_end(proxy: Proxy, client: Client) -> None:
+    proxy.rule("get_balance", "endless")
+    with client.http.stream("GET", f"{client.base_url}/account/balance") as answer:
+        sizes = [len(piece) for piece, _ in zip(answer.iter_raw(), range(100), strict=False)]
+    assert len(sizes) == 100
 
 
 def test_it_answers_in_place_of_the_service_before_it_has_all(proxy: Proxy, client: Client) -> None:

@@ -75,11 +75,16 @@ def hosts(trial: Trial) -> None:
 LOST = (*SUBMITTING, "get_upload_url", "confirm_upload", "storage_put")
 
 
-@fault("answers lost after the work was done", times=5 * len(LOST), few=len(LOST), besides="also twice running")
+UNANSWERED = ({"kind": "cut_unanswered"}, {"kind": "cut_unanswered", "times": 2}, {"kind": "unanswered"})
+
+
+@fault(
+    "answers lost after the work was done", times=6 * len(LOST), few=len(LOST),
+    besides="cut off, twice running, and by waiting in vain",
+)
 def lost(trial: Trial) -> None:
-    """Of a voice once: it is not asked for again."""
-    often = [{"kind": "cut_unanswered", "times": times} for times in (1, 2)]
-    cases = [(operation, often[0] if operation == "voice_clone" else what) for operation, what in rotated(LOST, often)]
+    """Of a voice only once, and cut off: it is not asked for again, and waited for three minutes."""
+    cases = [(operation, UNANSWERED[0] if operation == "voice_clone" else what) for operation, what in rotated(LOST, UNANSWERED)]
     met_by_each(trial, cases)
 
 
@@ -242,20 +247,38 @@ def endless(trial: Trial) -> None:
 # Tasks
 
 
+def newest(site: Site) -> str:
+    """The task that was made last."""
+    return str(max(int(task["task_id"]) for task in site.sandbox.ledger()["tasks"]))
+
+
+def force(site: Site, status: str) -> Callable[[], object]:
+    """The newest task is in this status from now on."""
+    return lambda: site.sandbox.control(f"tasks/{newest(site)}", {"status": status})
+
+
 @fault("a task that goes back from completed to processing", times=20, few=2, besides="it is billed once, and its result is taken later")
 def reopened(trial: Trial) -> None:
     """Before Get Task is asked, and after it has said that the task is completed."""
     with between(trial) as (site, proxy):
         for number in range(trial.times):
-            begun = {task["task_id"] for task in site.sandbox.ledger()["tasks"]}
-
-            def reopen(begun: set[str] = begun) -> None:
-                [task] = {task["task_id"] for task in site.sandbox.ledger()["tasks"]} - begun
-                site.sandbox.control(f"tasks/{task}", {"status": "processing"})
-
-            rule = proxy.rule(("get_task", "result_get")[number % 2], before=reopen)
+            rule = proxy.rule(("get_task", "result_get")[number % 2], before=force(site, "processing"))
             site.bring(FILMS[number % len(FILMS)])
             site.until(lambda rule=rule: rule.hits, "it to be met")  # type: ignore[misc]
             site.recovered()
 
 
+@fault("a task that vanishes", times=8, few=1, besides="it is not submitted again; its file ends in failed/ and says why")
+def vanished(trial: Trial) -> None:
+    """While the service knows others; it is given up at once, where usually that takes three days."""
+    with between(trial, retry={"give_up_after": "5 s"}) as (site, proxy):
+        site.bring("subs en to fr")
+        site.rest()
+        for number in range(trial.times):
+            rule = proxy.rule("get_task", before=force(site, "gone"))
+            given = site.bring(FILMS[number % len(FILMS)])
+            given.ends_in, given.results = "failed", []
+            site.until(lambda rule=rule: rule.hits, "it to be met")  # type: ignore[misc]
+            site.recovered()
+            assert "does not know task" in (site.home.root / "failed" / f"{given}.mp4.why.txt").read_text()
+        assert totals(site.sandbox)["tasks"] == 1

@@ -19,6 +19,7 @@ What can be said of a request (`*`, or the sandbox's name for it: an operationId
     silent            nothing is answered, until the proxy is switched or the caller gives up
     slow              both ways at `rate` bytes a second (1,024)
     cut_request       `bytes` of the request go on (half of it), then both connections are reset
+    unanswered        the whole request goes on and is answered; the answer does not come, and nothing else
     cut_unanswered    the whole request goes on and is answered; the answer does not come, and the connection is reset
     cut_answer        `bytes` of the answer come (half of its body), then the connection is reset
     endless           an answer comes instead that says not how long it is, and never ends
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MODES = ("pass", "refuse", "reset", "silent", "slow")
-KINDS = ("reset", "silent", "slow", "cut_request", "cut_unanswered", "cut_answer", "endless", "answer")
+KINDS = ("reset", "silent", "slow", "cut_request", "unanswered", "cut_unanswered", "cut_answer", "endless", "answer")
 PIECE = 64 * 1024
 LONGEST_HEAD = 64 * 1024
 STEP_SECONDS = 0.125
@@ -319,6 +320,8 @@ class Proxy:
                 _make_it_a_reset(service)
                 raise CutError
             came = _head(service)
+            if rule.kind == "unanswered":
+                self._wait(caller)
             if rule.kind == "cut_unanswered" or not came:
                 raise CutError
             return self._answer(caller, service, came, rule) and not taken_early
