@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 5.0
 ASIDE = b".qavix-aside-"
 """How the private name of an original begins that is being put away; the drop's id ends it."""
+MISSED = "the original is not where it was"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     short = await ports.blocking(_too_little_room, ports, rules, drop, failed)
     if short is not None:
         return short
-    aside = drop.aside or join(parent(original), b"%s%d" % (ASIDE, drop.id))
+    aside = await ports.blocking(_private_name, ports, drop, original)
     await ports.store.transaction("about to put it away", lambda tx: tx.work.keep(hand.claim, {"aside": aside}))
     taken = await ports.blocking(_take_aside, ports, rules, hand, aside, failed)
     if isinstance(taken, Later):
@@ -155,6 +156,13 @@ def _state_of_kept(rules: Rules, drop: Drop, path: bytes) -> DropState:
     return DropState.ARCHIVED if drop.origin is not None and _lies_in(rules.layout.archive, path) else DropState.KEPT
 
 
+def _private_name(ports: Ports, drop: Drop, original: bytes) -> bytes:
+    """Where an earlier try has laid it; else beside where it lies now, for its folder may have been renamed since."""
+    if drop.aside is not None and is_there(ports, drop.aside):
+        return drop.aside
+    return join(parent(original), b"%s%d" % (ASIDE, drop.id))
+
+
 def _take_aside(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bool) -> Later | Unlike | None:
     """Rename the original to its private name and compare it there. None where it is the one, or where an earlier try was further."""
     drop: Drop = hand.row
@@ -162,7 +170,7 @@ def _take_aside(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bo
     if not is_there(ports, aside):
         stat = stat_of(ports, path)
         if stat is None:
-            return None if _was_put_away(ports, rules, drop, failed) else Unlike("the original was taken away")
+            return _missed(ports, rules, drop, failed)
         if not drop.stat_is(stat):
             return Unlike("the original was replaced by a newer file")
         if ports.files.writer(path) is Writer.OPEN:
@@ -173,6 +181,16 @@ def _take_aside(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bo
         return None
     give_back(ports, aside, path)
     return Unlike("the original was replaced by a newer file")
+
+
+def _missed(ports: Ports, rules: Rules, drop: Drop, failed: bool) -> Later | Unlike | None:
+    """What it means that it does not lie where it did: whether a person only moved it, or renamed its folder, the next look at the inbox
+    tells, which wakes this.
+    """
+    was_put_away = _was_put_away(ports, rules, drop, failed)
+    if (was_put_away and drop.target is not None) or failed or drop.origin is not None or drop.reason == MISSED:
+        return None if was_put_away else Unlike("the original was taken away")
+    return Later(rules.rescan_seconds, MISSED)
 
 
 def _was_put_away(ports: Ports, rules: Rules, drop: Drop, failed: bool) -> bool:

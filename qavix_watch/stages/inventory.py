@@ -172,7 +172,7 @@ class Inventory:
         """Paths that were not known, by what lies there."""
         found: dict[tuple[int, int, int], list[bytes]] = {}
         for path, stat in seen.files.items():
-            if path not in self._known:
+            if path not in self._known and aside_of(path) is None:
                 found.setdefault(stat.version, []).append(path)
         return found
 
@@ -185,8 +185,8 @@ class Inventory:
         """
         if row.state in DROP_AT_REST or row.detached or row.origin is not None:
             return None
-        if row.state is DropState.ARCHIVING:
-            return replace(self._known[row.path], away=True)
+        if row.state is DropState.ARCHIVING and not tx.work.is_held("drop", row.id):
+            tx.work.wake("drop", row.id, now)
         newcomer = _moved_to(row, newcomers)
         folder = None if newcomer is None else self._layout.order_folder(newcomer)
         if newcomer is not None and folder is not None and tx.drops.was_submitted(row.id):
@@ -194,6 +194,8 @@ class Inventory:
             changes[newcomer] = Known.of(row)
             newcomers.remove(newcomer)
             return None
+        if row.state is DropState.ARCHIVING:
+            return replace(self._known[row.path], away=True)
         tx.drops.vanished(row.id, now)
         return None
 

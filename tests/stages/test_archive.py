@@ -212,9 +212,33 @@ def test_an_original_that_was_replaced_stays_and_is_a_new_drop(world: World, del
 
 
 def test_an_original_that_was_taken_away_is_no_failure(world: World, delivered: Path) -> None:
+    """That it was not only moved, a look at the inbox tells."""
     delivered.unlink()
+    assert isinstance(world.step("archive"), Later)
+    world.look()
     assert isinstance(world.step("archive"), Done)
     assert world.state() == "kept"
+
+
+@pytest.mark.parametrize("first", ["look", "archive"])
+@pytest.mark.parametrize("after", ["archive", "delete"])
+def test_an_original_whose_folder_is_renamed_before_it_is_put_away_is_followed(
+    world: World, delivered: Path, after: str, first: str
+) -> None:
+    """Whoever notices first. It is delivered already: the other order is not done for it too."""
+    settled_under(world, after)
+    with delivered.open("ab"):  # an earlier try has got so far
+        assert isinstance(world.step("archive"), Later)
+    world.later(10)
+    delivered.parent.rename(world.inbox / "erase")
+    if first == "archive":
+        assert isinstance(world.step("archive"), Later)
+    world.look()
+    world.steps("archive")
+    wanted = {"archive": ("archived", ["erase/clip.mp4"]), "delete": ("deleted", [])}
+    assert (world.state(), world.files("archive")) == wanted[after]
+    assert world.files("inbox") == []
+    assert len(world.rows("SELECT 1 FROM drops")) == 1
 
 
 def test_an_original_that_is_open_for_writing_waits(world: World, delivered: Path) -> None:
@@ -300,7 +324,9 @@ def test_a_kill_after_the_original_was_deleted_costs_nothing(world: World, deliv
     settled_under(world, "delete")
     disks.after["remove"] = die
     killed(world)
-    again(world)
+    assert isinstance(again(world), Later), "it may only have been moved: a look at the inbox tells"
+    world.look()
+    world.step("archive")
     assert world.state() == "deleted"
 
 
