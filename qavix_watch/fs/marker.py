@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from qavix_watch.errors import FileError, FileUnreadable, RootOffline, StateLocked
+from qavix_watch.errors import FileError, FileGone, FileUnreadable, RootOffline, StateLocked
 from qavix_watch.fs.failures import mapped, refuse_zero, shown
 from qavix_watch.fs.lock import Held, is_flocked, this_process, try_flock
 from qavix_watch.fs.rename import rename_new
@@ -127,9 +127,20 @@ class MarkedRoots:
         """RootOffline where the folder is away, or belongs to another state by now."""
         state = marker_state(folder, place, self._owner)
         if state is RootState.OFFLINE:
-            raise RootOffline(f"{shown(folder)} is offline: its marker {shown(MARKER_NAME)} is not there.", hint=_MOUNT)
+            raise RootOffline(f"{shown(folder)} is offline: its marker {shown(MARKER_NAME)} {_why_away(folder)}", hint=_MOUNT)
         if state is RootState.FOREIGN:
             raise RootOffline(f"{shown(folder)} belongs to another Qavix Watch by now.", hint=_AGAIN)
+
+
+def _why_away(folder: bytes) -> str:
+    """What is wrong with the marker of a folder that is offline."""
+    try:
+        read_marker(folder)
+    except FileGone:
+        return "is not there."
+    except FileError as error:
+        return f"cannot be read. {error}"
+    return "is another folder's."
 
 
 class HeldMarker(Held):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from typing import TYPE_CHECKING
@@ -148,6 +149,21 @@ def test_roots_say_which_folder_is_away(folder: bytes) -> None:
     roots.check()
     with pytest.raises(RootOffline, match="belongs to another"):
         MarkedRoots({folder: "place-1"}, "state-2").check()
+    with pytest.raises(RootOffline, match=r"its marker \.qavix-watch is another folder's"):
+        MarkedRoots({folder: "place-2"}, "state-1").check()
     os.unlink(folder + b"/.qavix-watch")
     with pytest.raises(RootOffline, match=r"is offline: its marker \.qavix-watch is not there"):
+        roots.check()
+
+
+def test_a_marker_that_cannot_be_read_is_not_said_to_be_missing(folder: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the process has no file descriptor left for it."""
+    create_marker(folder, MINE)
+    roots: Roots = MarkedRoots({folder: "place-1"}, "state-1")
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(RootOffline, match=r"cannot be read\. .*Too many open files"):
         roots.check()
