@@ -39,8 +39,8 @@ UNCLEAR = """
 class Given:
     """What a person brought: its order, its number among all, the SHA-256 of each file, and what has to come of it.
 
-    `ends_in`: the folder in which its original lies in the end, "" for none (whoever brought it took it away again). `doubted`: a voice
-    of which nobody knows whether it was made; it waits in the inbox.
+    `ends_in`: the folder in which its original lies in the end, "" for none (whoever brought it took it away again). `is_drop`: it is no
+    mere partner of one. `doubted`: a voice of which nobody knows whether it was made; it waits in the inbox.
     """
 
     order: str
@@ -48,6 +48,7 @@ class Given:
     contents: list[str]
     results: list[str]
     ends_in: str = "archive"
+    is_drop: bool = True
     doubted: bool = False
 
     def __str__(self) -> str:
@@ -77,26 +78,28 @@ class Site:
         self.given.append(given)
         return given
 
-    def recovered(self, within: float = 60.0, *, supervised: bool = False, since: float | None = None) -> None:
+    def recovered(
+        self, within: float = 60.0, *, supervised: bool = False, since: float | None = None, meanwhile: Callable[[], object] = lambda: None
+    ) -> None:
         """The fault is over: wait until all that was brought is at rest, and write down that it was survived, and after how long.
 
         `supervised`: the service may end of it, and is started again, as systemd does. `since`: when the fault was over, by
-        time.monotonic(), where that was not just now.
+        time.monotonic(), where that was not just now. `meanwhile` is done at each look: what a person has to do for it.
         """
         began = time.monotonic() if since is None else since
-        self.rest(within, supervised=supervised)
+        self.rest(within, supervised=supervised, meanwhile=meanwhile)
         self.trial.verdict.seconds.append(time.monotonic() - began)
         self.trial.survived()
 
-    def rest(self, within: float = 60.0, *, supervised: bool = False) -> None:
+    def rest(self, within: float = 60.0, *, supervised: bool = False, meanwhile: Callable[[], object] = lambda: None) -> None:
         """Wait until all that was brought is at rest; AssertionError after so many seconds.
 
         A voice whose POST may or may not have gone out when something broke waits for ten minutes, and then for a person: that is
         rest too, and what the service has made of it is told by its books.
         """
-        drops = sum(bool(given.ends_in) for given in self.given) - self.forgotten
+        drops = sum(given.is_drop and bool(given.ends_in) for given in self.given) - self.forgotten
         try:
-            wait_for(lambda: self._at_rest(drops, supervised), within, f"{drops} drops to be at rest")
+            wait_for(lambda: (meanwhile(), self._at_rest(drops, supervised))[1], within, f"{drops} drops to be at rest")
         except AssertionError as error:
             raise AssertionError(f"{error}\nopen: {self.open_work()[:20]}\n{self.home.log.read_text()[-4000:]}") from None
         unclear = self.unclear()
