@@ -16,6 +16,7 @@ from tests.faults.pieces import ALONE, FILMS, OTHER, UNCLEAR, UNSUBMITTED, Piece
 from tests.faults.trial import QUICK, Given
 from tests.support.kinds import SPEECH
 from tests.support.rights import unprivileged
+from tests.support.service import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -299,7 +300,9 @@ def flooded(trial: Trial) -> None:
             site.given.append(Given(SPEECH, number, [sha256_of(data)], [f"{SPEECH}/{name}.mp3"]))
         began = time.monotonic()
         tree.rename(site.home.inbox / SPEECH)
-        site.rest(60.0 + trial.times / 4)
+        done = "SELECT count(*) FROM drops WHERE ended_at IS NOT NULL"
+        wait_for(lambda: site.home.query(done)[0][0] >= trial.times, 120.0 + trial.times, "all to be done", every=1.0)
+        site.rest()
         trial.verdict.seconds.append(time.monotonic() - began)
         trial.verdict.survived += trial.times
         most = most_memory(site.home)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 EVERY_SECONDS = 0.02
+REST = 4.0
+"""Between two looks at many files lie so many times the seconds that the last one took: who is watched has work to do."""
 
 
 class Witness(threading.Thread):
@@ -35,12 +38,15 @@ class Witness(threading.Thread):
 
     def run(self) -> None:
         """Look until the end."""
-        while not self._over.wait(EVERY_SECONDS):
+        pause = EVERY_SECONDS
+        while not self._over.wait(pause):
+            began = time.monotonic()
             for folder, folders, names in os.walk(self._outbox):
                 folders[:] = [name for name in folders if not name.startswith(".")]
                 for name in names:
                     if not name.startswith((".", *OUR_TEXTS)):
                         self._look(Path(folder, name))
+            pause = max(EVERY_SECONDS, REST * (time.monotonic() - began))
 
     def _look(self, path: Path) -> None:
         name = str(path.relative_to(self._outbox))
