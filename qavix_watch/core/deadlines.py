@@ -38,14 +38,14 @@ def allowed_seconds(task: str, seconds: float | None, letters: int | None = None
     return min(MOST_SECONDS, LEAST_SECONDS + length * _TIMES.get(task, max(_TIMES.values())))
 
 
-def overdue_said(waited: float, allowed: float) -> str:
-    """Why a job is told of: how long its task has taken, and how long such a one should."""
+def overdue_said(allowed: float) -> str:
+    """Why people are told of a task: it has taken longer than so many seconds."""
     return (
-        f"its task has taken longer than such a task should (over {_hours(allowed)}, {_hours(waited)} by now); it is still asked for, and"
-        " its result is taken when it comes; nothing is submitted again. Ask Qavix about it, or `qavix-watch cancel` it"
+        f"its task has taken longer than such a task should ({_in_words(allowed)}); it is still asked for, and its result is taken when it"
+        " comes. Ask Qavix about it; nothing is submitted again"
     )
 
 
-def _hours(seconds: float) -> str:
-    hours = max(1, int(seconds // 3600))
-    return f"{hours} h" if hours < 48 else f"{hours // 24} days"
+def _in_words(seconds: float) -> str:
+    hours = max(1, round(seconds / 3600))
+    return f"{hours} {'hour' if hours == 1 else 'hours'}" if hours < 48 else f"{hours // 24} days"

@@ -27,11 +27,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Not yet, and nothing is wrong: look again in `seconds` (None: when something wakes it). `why` is what it waits for."""
+    """Not yet, and nothing is wrong: look again in `seconds` (None: when something wakes it). `why` is what it waits for.
+
+    `also`: as for Done.
+    """
 
     seconds: float | None
     why: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    also: Callable[[Any], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,15 @@ from qavix_watch.errors import (
     MediaError,
     NoMediaReader,
     NoSpace,
+    NotFound,
     ResultBroken,
     Stopped,
     TransferError,
     Unreachable,
 )
+from qavix_watch.stages.answers import about_the_path
 from qavix_watch.stages.filling import Filling, TooLarge
-from qavix_watch.stages.follow import pack, unpack
+from qavix_watch.stages.follow import GONE, pack, unpack
 from qavix_watch.stages.outlets import parts_of
 from qavix_watch.stages.sweep import GROWING, later
 
@@ -144,7 +146,14 @@ async def _one(ports: Ports, rules: Rules, hand: Hand, place: Place, kind: str, 
 
 async def _new_links(ports: Ports, hand: Hand, why: str) -> Outcome:
     job: Job = hand.row
-    task = await ports.api.get_task(job.task_id or "")
+    try:
+        task = await ports.api.get_task(job.task_id or "")
+    except NotFound as error:
+        if about_the_path(error):
+            raise
+        return Retry(f"the results' links have expired, and the service does not know task {job.task_id} any more", fields=GONE)
+    if task.status != "completed":
+        return Done(JobState.PROCESSING, f"its task is not completed any more, but {task.status}", {"task_status": task.status})
     if task.output is None or not task.output.urls:
         return Retry("the results' links have expired, and the service gives no new ones")
     fresh = pack(task.output)

@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from qavix_watch.core.deadlines import allowed_seconds, overdue_said
 from qavix_watch.core.identity import mark, mark_in
 from qavix_watch.core.lifecycle import JobState
 from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Outcome, Retry
@@ -25,6 +26,8 @@ PAGE = 100
 MOST_PAGES_BEYOND_OURS = 50
 YOUNG_SECONDS = 60.0
 LOST_SECONDS = 60.0
+GONE = {"task_status": "gone"}
+"""A task that the service does not know any more: its key would make a new one, or lead nowhere."""
 MOST_ASKED = 3
 ACCOUNT_SECONDS = 30.0
 ACCOUNT_HINT = (
@@ -45,11 +48,12 @@ async def follow(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     # What has a due time is being asked for, or waits between two tries: waking it would use its tries up.
     left = [job for job in ours if job.task_id not in listed and job.due is None and job.submitted_at < began]
     still = [(job.id, listed[job.task_id]) for job in ours if job.task_id in listed]
+    late = [job for job in ours if job.task_id in listed and job.due is None and job.overdue_since is None and _is_late(job, began)]
 
     def note(tx: Tx) -> None:
         for number, task in still:
             tx.jobs.seen(number, task.status, task.progress)
-        for job in left:
+        for job in (*left, *late):
             tx.work.wake("job", job.id, began)
 
     await ports.store.transaction("what List Tasks says", note)
@@ -68,9 +72,15 @@ async def _pages(ports: Ports, status: str, listed: dict[str, Task], ours: int) 
 
 
 def _interval(ours: list[OpenTask], now: float, rules: Rules) -> float:
-    """Young tasks are looked at often, old ones rarely: a tenth of the youngest one's age, within the bounds."""
-    youngest = min(now - job.submitted_at for job in ours)
+    """Young tasks are looked at often, old ones rarely: a tenth of the youngest one's age, within the bounds. Those past their deadline
+    as rarely as that goes.
+    """
+    youngest = min((now - job.submitted_at for job in ours if job.overdue_since is None), default=float("inf"))
     return min(rules.poll_max_seconds, max(rules.poll_min_seconds, (youngest - YOUNG_SECONDS) / 10))
+
+
+def _is_late(job: OpenTask, now: float) -> bool:
+    return now - job.submitted_at > allowed_seconds(job.task, job.seconds, job.letters)
 
 
 async def look(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
@@ -88,23 +98,43 @@ async def look(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         await ports.store.transaction("its credits", lambda tx: task_failed(tx, hand, task.credits_used, ports.clock.now()))
         return Fail(f"the task failed: {task.error_message or 'the service did not say why'}")
     if task.status != "completed":
-        return Later(None, "", {"task_status": task.status, "progress": task.progress if task.progress is not None else job.progress})
+        return await _still_open(ports, job, task)
     if task.output is None or not task.output.urls:
         return Retry("the task is completed, but there is no result yet")
-    fields = {"task_status": task.status, "progress": 100, "output_json": pack(task.output), **settled(task.credits_used)}
+    is_done = {"task_status": task.status, "progress": 100, "overdue_since": None}
+    fields = {**is_done, "output_json": pack(task.output), **settled(task.credits_used)}
     return Done(JobState.FETCHING, "the task is completed", fields, also=lambda tx: tx.money.freed(ports.clock.now()))
 
 
+async def _still_open(ports: Ports, job: Job, task: Task) -> Later:
+    """The service works on it. A task past its deadline is told of once; nothing else changes by it."""
+    fields = {"task_status": task.status, "progress": task.progress if task.progress is not None else job.progress}
+    now = ports.clock.now()
+    content = await ports.store.transaction("its length", lambda tx: tx.contents.find(job.main_sha256))
+    allowed = allowed_seconds(job.task, None if content is None else content.duration, None if job.text is None else len(job.text))
+    if now - (job.submitted_at or now) <= allowed:
+        return Later(None, "", {**fields, "overdue_since": None} if job.overdue_since is not None else fields)
+    why = overdue_said(allowed)
+    if job.overdue_since is not None:
+        return Later(None, why, fields)
+    return Later(
+        None, why, {**fields, "overdue_since": now}, also=lambda tx: tx.work.note(now, "job", job.id, job.state, job.state, why)
+    )
+
+
 async def _lost(ports: Ports, job: Job) -> Outcome:
-    """One task that is not known is lost; where no other one is known either, it is another account that was asked."""
+    """One task that is not known is lost; where no other one is known either, it is another account that was asked.
+
+    What stays lost fails in the end, and a new task is only made of it when a person says so.
+    """
     why = f"the service does not know task {job.task_id} any more"
     approved, doubted = await ports.store.transaction("the account", lambda tx: (tx.house.fact("account approved"), tx.brakes.on()))
     if approved is not None and approved[1] >= (job.submitted_at or job.created_at):
-        return Retry(why, after=LOST_SECONDS)
+        return Retry(why, LOST_SECONDS, GONE)
     known = False if any(brake.name == "account" for brake in doubted) else await knows_any(ports, job.task_id or "")
     if known is False or (known is None and job.tries):
         return Brake("account", f"{why}, and no other task that it gave us", ACCOUNT_HINT, after=ACCOUNT_SECONDS)
-    return Retry(why, after=LOST_SECONDS)
+    return Retry(why, LOST_SECONDS, GONE)
 
 
 async def knows_any(ports: Ports, but: str) -> bool | None:

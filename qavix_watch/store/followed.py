@@ -118,7 +118,7 @@ def _of_job(look: View, drop: Row, job: Row) -> Line:
     word = _word(drop, state, delivered)
     used = job["credits_used"] is not None
     price = next((job[name] for name in ("credits_used", "credits_estimated", "estimate") if job[name] is not None), None)
-    troubled = word in {"failed", "held", "cancelled"} or job["tries"]
+    troubled = word in {"failed", "held", "cancelled"} or job["tries"] or job["overdue_since"]
     why = job["said"] if word == "failed" and state is not JobState.FAILED else job["reason"]
     name = _name(drop) + (f" → {job['language']}" if job["language"] else "")
     acts = {"act": "processing", "done": job["progress"] or 0, "total": 100, "since": job["submitted_at"]}

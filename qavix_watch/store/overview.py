@@ -81,7 +81,11 @@ class Overview(View):
             f"SELECT reason AS why, 0 AS asks, {_PATH_OF_JOB} FROM jobs WHERE account = ? AND {_UNDER_WAY} AND tries > 0"
             " ORDER BY jobs.id LIMIT ?", MOST_ROWS,
         )
-        return [*drops, *jobs]
+        overdue = self._named(
+            f"SELECT reason AS why, 0 AS asks, {_PATH_OF_JOB} FROM jobs WHERE account = ? AND {_ON_THE_WAY} AND state = 'processing'"
+            " AND overdue_since IS NOT NULL AND tries = 0 ORDER BY jobs.id LIMIT ?", MOST_ROWS,
+        )
+        return [*drops, *jobs, *overdue]
 
     def _failed(self) -> list[Row]:
         """The originals that could not be done, the newest first; `target` is where they were put, absolute."""

@@ -196,7 +196,7 @@ class View:
             wanted_by = drops.get(row["id"], [])
             pending = any(one["delivery"] == "pending" for one in wanted_by)
             delivery = DeliveryState.PENDING if pending else None
-            troubled = row["state"] in {"failed", "held"} or row["tries"]
+            troubled = row["state"] in {"failed", "held"} or row["tries"] or row["overdue_since"]
             yield {
                 "id": str(row["id"]),
                 "state": shown(None, JobState(row["state"]), delivery),

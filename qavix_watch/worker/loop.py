@@ -39,6 +39,8 @@ ABOUT = {"path": "path", "order": "canonical", "task_id": "task_id", "job": "job
 """What the log says of a piece of work besides its id: names of the log, and the columns that they come from."""
 TOLD = {"submit", "submit approved", "deliver", *ARCHIVING}
 """The steps that a person reads of in the log; the others are for whoever looks closer."""
+TOLD_LATER = frozenset({"tries", "overdue_since"})
+"""The same of work that waits: what is tried in vain, or takes too long, as these fields say."""
 
 Log = Callable[..., None]
 
@@ -300,8 +302,8 @@ class Worker:
                 self.log("info", one.event, brake=one.name, scope=one.scope, why=one.why)
 
     def _tell(self, piece: Piece, outcome: Outcome) -> None:
-        in_vain = isinstance(outcome, Later) and "tries" in outcome.fields and outcome.why != piece.row.reason
-        if (isinstance(outcome, Later) and not in_vain) or piece.claim.item == "duty":
+        news = isinstance(outcome, Later) and not TOLD_LATER.isdisjoint(outcome.fields) and outcome.why != piece.row.reason
+        if (isinstance(outcome, Later) and not news) or piece.claim.item == "duty":
             return
         done = isinstance(outcome, Done)
         failed = isinstance(outcome, Done) and outcome.to == DropState.FAILED

@@ -51,6 +51,8 @@ def write(tx: Tx, piece: Piece, outcome: Outcome, now: float, jitter: float, rul
         case Later():
             due = None if outcome.seconds is None else now + outcome.seconds
             tx.work.settle(piece.claim, piece.row.state, now, outcome.why, {"reason": outcome.why, **outcome.fields}, due=due)
+            if outcome.also is not None:
+                outcome.also(tx)
         case Retry():
             _write_retry(tx, piece, outcome, now, jitter, rules)
         case Fail():

@@ -289,3 +289,16 @@ def test_a_callback_can_be_missing_twice_or_late(client: Client, box: Running) -
         box.control(f"callbacks/{silent}", {})
         until(lambda: len(ear.heard) == 4)
         assert ear.heard[3]["data"]["task_id"] == silent
+
+
+# -- what a person can do to it
+
+
+def test_a_key_that_was_forgotten_makes_a_new_task(client: Client, box: Running, video_url: str) -> None:
+    """The first task stays, in the list too."""
+    body = {"video_url": video_url, **PAIR, "idempotency_key": "soon-forgotten", "name": "kept"}
+    first = client.data("video_translation", body)["task_id"]
+    assert box.control("forget-keys", {"keys": ["soon-forgotten", "never-known"]}) == {"forgotten": 1}
+    second = client.data("video_translation", body)["task_id"]
+    assert first != second
+    assert {first, second} <= {row["task_id"] for row in client.data("list_tasks", limit=100)["tasks"]}
