@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.simulation.choices import Place
     from tests.simulation.sight import Act
 
-BRAKES = ("auth", "api", "credits", "budget:day", "budget:month", "rate", "offline", "account", "root", "paused", "disk:results")
+BRAKES = ("auth", "api", "credits", "budget:day", "budget:month", "rate", "offline", "account", "root", "paused", "recovery", "disk:results")
 """Each goes on and comes off; `budget` and `disk` by their scope."""
 
 STEPS = (
@@ -56,6 +56,7 @@ HISTORY: Mapping[str, str] = {
     "the original was replaced": "replaced while it was put away",
     "the original had been taken away or replaced": "put away without its original",
     "it is a result of this very order": "a result was dropped again",
+    "the service has it already as task": "adopted from the list of tasks",
     "nobody wants it any more": "a job that nobody wants ended",
     "wanted again": "a job was wanted again",
     "it was dragged back": "dragged back from failed",
@@ -151,8 +152,8 @@ class Counters:
         """The whole history of a state: what became of what, and why."""
         for row in rows:
             self._from_words(row["why"])
-            if row["item"] == "brake paused":  # people pull it and let it go: no line of a worker tells of it
-                self.count(f"brake paused {row['new']}")
+            if row["item"] in {"brake paused", "brake recovery"}:  # no line of a worker tells that people, or a start, pull them
+                self.count(f"{row['item']} {row['new']}")
 
     def _from_words(self, why: str) -> None:
         self._tell(why, HISTORY)

@@ -260,9 +260,11 @@ class Machine:
         rules, layout = world.rules, world.layout
         await loop.blocking(_make_folders, files, [layout.inbox, layout.outbox, layout.archive, layout.failed])
         parts = await loop.blocking(left_behind, files, layout)
-        places = [(mark, folder, self.starts) for folder, mark in markers.items()]
+        number = world.next_start()
+        places = [(mark, folder, number) for folder, mark in markers.items()]
         start = Start(self.name, f"boot {self._boots} of {self.name}", self.starts, "", places, parts)
         left = await store.transaction("start", lambda tx: begin(tx, start, ports.clock.now(), rules.longest_retry_seconds))
+        world.marked_starts = max(world.marked_starts, number)
         await loop.blocking(left.sweep, files, rules)
         engine = connect(
             ports, rules, owner=f"{self.name}:{host.name}", uploads=2, watches=self.looks, lease_seconds=world.lease_seconds,

@@ -43,6 +43,7 @@ QUIET_LOOKS = 4
 MOST_QUIET_SECONDS = 2 * 3600.0
 WEATHER_SECONDS = 10.0
 STOPS_EVERY, CLOCKS_EVERY = 60.0, 100.0
+LAGS_EVERY = 12.0
 CLOCKS = (0.0, 5.0, -5.0, 7200.0, -7200.0)
 _CALLBACK = re.compile(re.escape(CALLBACKS) + r"/callback/([0-9]{1,18})/(.{1,128})")
 
@@ -95,6 +96,7 @@ class World:
         self.story = story
         self.quiet = False
         self.deaths = 0
+        self.marked_starts = 0
         self.counters = Counters()
         self.shape = Shape.drawn(choices)
         before = choices.one_of("shape: when", BEFORE_THE_TURN)
@@ -182,6 +184,12 @@ class World:
         for table in self.state.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"):
             self.loop.tell(*(tuple(row) for row in self.state.rows(f'SELECT * FROM "{table["name"]}"')))
         return self.loop.trace
+
+    def next_start(self) -> int:
+        """The number that a start of the service finds in the markers. Now and then it is more than the state knows of, as if that had
+        been restored from a backup.
+        """
+        return self.marked_starts + 1 + self.fault("the folders have seen more starts", LAGS_EVERY)
 
     def unplug(self) -> None:
         """The media go away."""
