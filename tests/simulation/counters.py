@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from tests.simulation.choices import Place
     from tests.simulation.sight import Act
 
-BRAKES = ("auth", "api", "credits", "budget:day", "budget:month", "rate", "offline", "account", "root", "paused", "recovery", "disk:results")
+BRAKES = (
+    "auth", "api", "credits", "budget:day", "budget:month", "rate", "offline", "account", "root", "paused", "recovery", "disk:results",
+)  # fmt: skip
 """Each goes on and comes off; `budget` and `disk` by their scope."""
 
 STEPS = (
