@@ -63,7 +63,7 @@ def _marked(case: Case, root: bytes, marker: Marker) -> Finding:
     if counted is not None and counted[1] < marker.starts:
         return warning(
             f"{path(root)} has seen {marker.starts} starts, and the state knows of {counted[1]}: it is an older copy.",
-            "What was done in between is not in it: look through `qavix-watch jobs` before new work is dropped.",
+            "The next start reads the service's list of tasks before anything is submitted, so that nothing in between is paid twice.",
         )
     return _held(case, root, marker)
 
