@@ -2,6 +2,8 @@
 #   make demo    the main job on a sandbox service, with media of its own
 #   make test    the tests
 #   make check   lint, types, import rules
+#   make faults  everything breaks that can, around the real program (an hour and more); ONLY=disk some of it, SEED=7 the same again
+#   make clients every client that people copy files with, and how soon its files are taken
 #   make simulate LIVES=10000 SEED=7   so many lives in the simulated world; without SEED others each time
 PYTHON ?= python3
 VENV := .venv
@@ -9,8 +11,9 @@ BIN := $(VENV)/bin
 
 LIVES ?= 10000
 SEED ?=
+ONLY ?=
 
-.PHONY: demo test check simulate coverage clean
+.PHONY: demo test check faults clients simulate coverage clean
 
 demo: $(VENV)/.installed
 	$(BIN)/qavix-watch demo
@@ -26,6 +29,12 @@ check: $(VENV)/.tools
 
 simulate: $(VENV)/.tools
 	$(BIN)/python -m tests.simulation --lives $(LIVES) $(if $(SEED),--seed $(SEED))
+
+faults: $(VENV)/.tools
+	$(BIN)/python -m tests.faults $(if $(ONLY),--only "$(ONLY)") $(if $(SEED),--seed $(SEED))
+
+clients: $(VENV)/.tools
+	$(BIN)/python -m tests.faults.clients $(if $(SEED),--seed $(SEED))
 
 coverage: $(VENV)/.tools
 	$(BIN)/pytest -q --cov=qavix_watch.core --cov=qavix_watch.stages --cov-branch --cov-report=term-missing tests/core tests/stages \

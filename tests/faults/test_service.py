@@ -1,0 +1,8 @@
+"""What breaks costs time and nothing else: the service."""
+
+from __future__ import annotations
+
+from tests.faults import service
+from tests.faults.playing import each_of
+
+test_what_breaks_costs_time_and_nothing_else = each_of(service)
