@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _IN_MINUTES = (
-    "faults/", "acceptance/test_kill", "acceptance/test_files", "acceptance/test_faults", "acceptance/test_systemd", "acceptance/test_changes",
-    "simulation/", "acceptance/test_writers", "acceptance/test_roots", "acceptance/test_brakes", "acceptance/test_notes",
-    "acceptance/test_status_file", "acceptance/test_idle", "acceptance/",
+    "faults/", "acceptance/test_kill", "acceptance/test_files", "acceptance/test_faults", "acceptance/test_systemd",
+    "acceptance/test_changes", "simulation/", "acceptance/test_writers", "acceptance/test_roots", "acceptance/test_brakes",
+    "acceptance/test_notes", "acceptance/test_status_file", "acceptance/test_idle", "acceptance/",
 )  # fmt: skip
 LONG_FIRST = tuple(f"tests/{begin}" for begin in _IN_MINUTES)
 

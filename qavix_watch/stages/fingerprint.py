@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.lifecycle import DropState
+from qavix_watch.core.order import from_json
 from qavix_watch.core.outcomes import Done, Outcome
 from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
 from qavix_watch.errors import FileChanged, FileGone
@@ -12,6 +14,7 @@ from qavix_watch.stages.outlets import roots_online
 
 if TYPE_CHECKING:
     from qavix_watch.core.files import Fingerprint, Stat
+    from qavix_watch.core.order import Order
     from qavix_watch.core.records import Drop
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
@@ -43,10 +46,19 @@ async def fingerprint(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
             tx.contents.ensure(also.sha256, also.md5, also.size, spec.partner.value, second)
 
     by_command = drop.outlet is not None  # whoever names a file means it
-    if not by_command and await ports.store.transaction("is it ours", lambda tx: tx.jobs.made_in(read.sha256, drop.folder)):
+    if not by_command and await ports.store.transaction("is it ours", lambda tx: _made_for(tx, read.sha256, drop)):
         return Done(DropState.IGNORED, "it is a result of this very order", {"ended_at": ports.clock.now()}, due=None)
     fields = {"sha256": read.sha256, "partner_sha256": None if also is None else also.sha256, "reason": ""}
     return Done(DropState.FINGERPRINTED, "read whole", fields, also=know)
+
+
+def _made_for(tx: Tx, sha256: str, drop: Drop) -> bool:
+    """Whether a content is a result of the order that it was dropped for, whatever the label of that is."""
+    return any(folder == drop.folder or _asked(order) == _asked(drop.order_json) for folder, order in tx.jobs.made_for(sha256))
+
+
+def _asked(order_json: str) -> Order:
+    return replace(from_json(order_json), label=None)
 
 
 def _read(ports: Ports, path: bytes, hand: Hand) -> Fingerprint:

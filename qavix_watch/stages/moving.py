@@ -40,8 +40,8 @@ def move(ports: Ports, hand: Hand, original: Original, target: bytes) -> bool:
 def _placed(ports: Ports, hand: Hand, original: Original, target: bytes) -> bool:
     """Rename or copy it to `target`. False where that name was taken meanwhile."""
     try:
+        ports.files.make_durable(original.path)  # who brought it may not have waited until it was on the disk
         if ports.files.same_filesystem(parent(original.path), parent(target)):
-            ports.files.make_durable(original.path)  # who brought it may not have waited until it was on the disk
             ports.files.rename_new(original.path, target)
         else:
             _copied(ports, hand, original, target)

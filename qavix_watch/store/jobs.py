@@ -262,14 +262,14 @@ class Jobs:
         ).fetchone()
         return found is not None
 
-    def made_in(self, sha256: str, folder: bytes) -> bool:
-        """Whether this content is a result that was delivered for the order of this folder."""
-        found = self._connection.execute(
-            "SELECT 1 FROM results JOIN deliveries ON deliveries.job = results.job JOIN drops ON drops.id = deliveries.drop_id"
-            " WHERE results.sha256 = ? AND drops.folder = ? AND drops.account = ? LIMIT 1",
-            (sha256, folder, self._account),
-        ).fetchone()
-        return found is not None
+    def made_for(self, sha256: str) -> list[tuple[bytes, str]]:
+        """The drops for which this content was made as a result: folder, and order as JSON."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT drops.folder, drops.order_json FROM results JOIN deliveries ON deliveries.job = results.job"
+            " JOIN drops ON drops.id = deliveries.drop_id WHERE results.sha256 = ? AND drops.account = ?",
+            (sha256, self._account),
+        )
+        return [(row["folder"], row["order_json"]) for row in rows]
 
     def voices(self) -> list[KnownVoice]:
         """The voices that were cloned here."""

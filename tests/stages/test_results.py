@@ -798,11 +798,13 @@ def test_a_name_taken_by_other_content_of_the_same_length_leaves_no_half_deliver
     assert world.files() == [f"{order}/clip (2).es.srt", f"{order}/clip (2).es.subbed.mp4", f"{order}/clip.es.subbed.mp4"]
 
 
-def test_a_result_dropped_into_its_own_order_is_no_drop(world: World, video: Callable[..., bytes]) -> None:
+@pytest.mark.parametrize("again", [ORDER, f"{ORDER} (again)"])
+def test_a_result_dropped_into_its_own_order_is_no_drop(world: World, video: Callable[..., bytes], again: str) -> None:
+    """A label changes nothing of an order."""
     world.drop(ORDER, "clip.mp4", video())
     world.notice()
     world.through()
-    world.drop(ORDER, "clip.es.mp4", (world.outbox / ORDER / "clip.es.mp4").read_bytes())
+    world.drop(again, "clip.es.mp4", (world.outbox / ORDER / "clip.es.mp4").read_bytes())
     world.notice()
     world.through()
     assert world.state() == "ignored"

@@ -211,15 +211,12 @@ def test_where_results_were_put_is_known_the_newest_first(state: State) -> None:
     assert not state.act(lambda tx: tx.jobs.reserved(b"g/clip.es.mp4", 2))
 
 
-def test_a_result_is_known_in_the_folders_that_it_was_made_for_alone(state: State) -> None:
+def test_of_a_result_it_is_known_for_which_folders_and_orders_it_was_made(state: State) -> None:
     job = state.job()
     state.want(job, state.drop())
     state.act(lambda tx: tx.jobs.add_result(job, "video", "mp4", "sha of the result", 5, None, None))
-    made = [
-        state.act(lambda tx, where=where: tx.jobs.made_in(*where))
-        for where in (("sha of the result", b"dub en to es"), ("sha of the result", b"lip sync"), ("other", b"dub en to es"))
-    ]
-    assert made == [True, False, False]
+    assert state.act(lambda tx: tx.jobs.made_for("sha of the result")) == [(b"dub en to es", state.row("drops", 1)["order_json"])]
+    assert state.act(lambda tx: tx.jobs.made_for("other")) == []
 
 
 def test_a_voice_that_was_cloned_here_is_known_once(state: State) -> None:
