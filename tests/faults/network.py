@@ -28,6 +28,7 @@ CUTS = ("cut_request", "cut_unanswered", "cut_answer")
 SERVICE, MIRROR, INSIDE = "qavix.example", "mirror.example", "inside.example"
 PUBLIC, OTHER_PUBLIC, PRIVATE, METADATA = "5.5.5.5", "6.6.6.6", "10.0.0.1", "169.254.169.254"
 YEAR = 365
+RIGHT_TIME = "from the first answer of the service on it goes by the right time"
 FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
@@ -261,21 +262,21 @@ def by_the_clock(trial: Trial, offsets: Callable[[int], list[str]]) -> None:
                 time.sleep(trial.dice.uniform(0.0, 2.0) if offset else 0.0)
                 if offset:
                     clock.write_text(offset)
-            site.recovered()
-            [(last,)] = site.home.query("SELECT max(at) FROM events")
+            site.recovered(120)
+            [(last,)] = site.home.query("SELECT at FROM events ORDER BY id DESC LIMIT 1")
             assert abs(last - time.time()) < 120, f"its own clock is {last - time.time():.0f} s off"
 
 
-@fault("a clock that is a year behind", times=10, besides="what it writes down has the right time")
+@fault("a clock that is a year behind", times=10, besides=RIGHT_TIME)
 def behind(trial: Trial) -> None:
     by_the_clock(trial, lambda _: [f"-{YEAR}d"])
 
 
-@fault("a clock that is a year ahead", times=10, besides="what it writes down has the right time")
+@fault("a clock that is a year ahead", times=10, besides=RIGHT_TIME)
 def ahead(trial: Trial) -> None:
     by_the_clock(trial, lambda _: [f"+{YEAR}d"])
 
 
-@fault("a clock that jumps by a year, to and fro, while it runs", times=20, besides="what it writes down has the right time")
+@fault("a clock that jumps by a year, to and fro, while it runs", times=20, besides=RIGHT_TIME)
 def jumping(trial: Trial) -> None:
     by_the_clock(trial, lambda number: ["+0", *[f"+{YEAR}d", f"-{YEAR}d", "+0"][number % 2 :]])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.fault import fault
@@ -282,3 +283,27 @@ def vanished(trial: Trial) -> None:
             site.recovered()
             assert "does not know task" in (site.home.root / "failed" / f"{given}.mp4.why.txt").read_text()
         assert totals(site.sandbox)["tasks"] == 1
+
+
+LONG_AGO_DAYS = 9
+
+
+@fault(
+    "a task that stays at 99 %", times=10,
+    besides="it is reported past its deadline, not submitted again, and its result taken when it comes",
+)
+def stuck(trial: Trial) -> None:
+    with trial.site() as site:
+        for number in range(trial.times):
+            site.sandbox.faults({"operation": "task", "kind": "stuck_task", "times": 1})
+            site.bring(FILMS[number % len(FILMS)])
+            site.until(lambda: site.home.query("SELECT 1 FROM jobs WHERE state = 'processing'"), "the task")
+            site.home.stop()
+            with closing(sqlite3.connect(site.home.state)) as state, state:
+                state.execute("UPDATE jobs SET submitted_at = submitted_at - ? * 86400 WHERE state = 'processing'", (LONG_AGO_DAYS,))
+            site.home.start()
+            site.until(lambda: site.home.query("SELECT 1 FROM jobs WHERE reason LIKE '%longer than such a task should%'"), "the report")
+            posts = totals(site.sandbox)["posts"]
+            force(site, "completed")()
+            site.recovered()
+            assert totals(site.sandbox)["posts"] == posts == number + 1
