@@ -13,7 +13,7 @@ from qavix_watch.core.tasks import MediaKind
 from qavix_watch.errors import OrderError
 from qavix_watch.stages.asides import aside_of, find_again
 from qavix_watch.stages.order import order_fields
-from qavix_watch.stages.scan import candidates
+from qavix_watch.stages.scan import candidates, is_media
 from qavix_watch.stages.whys import clear_strays
 
 if TYPE_CHECKING:
@@ -169,10 +169,10 @@ class Inventory:
         return changes
 
     def _newcomers(self, seen: Seen) -> dict[tuple[int, int, int], list[bytes]]:
-        """Paths that were not known, by what lies there."""
+        """Paths that were not known, by what lies there. What bears a name that is passed over was put out of our hands."""
         found: dict[tuple[int, int, int], list[bytes]] = {}
         for path, stat in seen.files.items():
-            if path not in self._known and aside_of(path) is None:
+            if path not in self._known and is_media(self._rules, path):
                 found.setdefault(stat.version, []).append(path)
         return found
 

@@ -97,10 +97,17 @@ def candidates(rules: Rules, seen: Seen) -> Iterator[Candidate]:
             yield Candidate(path, stat, folder, asked)
 
 
+def is_media(rules: Rules, path: bytes) -> bool:
+    """Whether a name is one of media or texts, and no rule passes it over."""
+    return media_kind(name_of(path), rules.extensions) is not None and not _is_ruled_out(rules, path)
+
+
 def _taken(rules: Rules, path: bytes, seen: Seen) -> bool:
-    if _passed_over(rules, parent(path)) or rule_against(name_of(path), patterns=rules.ignore) is not None:
-        return False
-    return shadowed(path, seen.files) is None
+    return not _is_ruled_out(rules, path) and shadowed(path, seen.files) is None
+
+
+def _is_ruled_out(rules: Rules, path: bytes) -> bool:
+    return _passed_over(rules, parent(path)) or rule_against(name_of(path), patterns=rules.ignore) is not None
 
 
 def _passed_over(rules: Rules, place: bytes) -> bool:
