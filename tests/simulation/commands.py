@@ -39,6 +39,7 @@ def say(person: Person, verb: str, target: str = "") -> None:
         tx.house.hurry("steer", 0.0)
 
     world.state.now(leave)
+    person.record.said += 1
     person.tell("says: %s", f"{verb} {target}".strip())
     for machine in world.machines:
         machine.wake(scan=verb == "scan")

@@ -199,7 +199,7 @@ class Record:
     uploaded or spoken. `bought`: how many tasks of a work people asked for besides the first (`redo`, and a clone that was approved).
     `taken`: the digests of results that people removed from the outbox. `possessions` by path. `cancelled`: contents and paths of which
     people said that nothing more is to be done. `contents` by digest: what people have at home, whatever becomes of the copies.
-    `under_way`: what is just being brought; `names`: all paths that anybody has chosen.
+    `said`: how many commands they left. `under_way`: what is just being brought; `names`: all paths that anybody has chosen.
     """
 
     def __init__(self) -> None:
@@ -212,6 +212,7 @@ class Record:
         self.contents: dict[str, Ware] = {}
         self.under_way: list[Bring] = []
         self.names: set[bytes] = set()
+        self.said = 0
         self._labels = 0
 
     def allowed(self, work: Work) -> int:

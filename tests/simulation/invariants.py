@@ -434,6 +434,12 @@ def nothing_waits_for_anybody(life: Watched) -> Found:
         yield f"job {row['id']} is held without a reason"
 
 
+def commands_are_kept(life: Watched) -> Found:
+    """What people said stays written down."""
+    if (kept := life.rows("SELECT count(*) AS n FROM commands")[0]["n"]) < life.record.said:
+        yield f"{life.record.said} commands were left, and {kept} are there"
+
+
 def commands_are_answered(life: Watched) -> Found:
     """Every command of a person has its answer, and none met a defect."""
     for row in life.rows("SELECT * FROM commands WHERE done_at IS NULL OR answer LIKE 'it could not be done: %'"):
@@ -478,7 +484,8 @@ AT_REST = (
     nothing_waits_for_anybody, originals_survive, put_away_means_delivered, delivered_means_durable, everything_possible_is_done,
     originals_end_where_they_should, what_waits_is_untouched, possessions_are_untouched, paid_once, what_is_billed_is_known,
     nothing_unasked_is_paid, nothing_refused_is_sent, sent_once, jobs_fail_for_reasons_of_their_own, patience_is_enough,
-    what_failed_says_why, credits_agree, nothing_is_reserved_in_vain, commands_are_answered, history_is_whole, no_litter, no_hammering,
+    what_failed_says_why, credits_agree, nothing_is_reserved_in_vain, commands_are_kept, commands_are_answered,
+    history_is_whole, no_litter, no_hammering,
 )
 
 

@@ -626,6 +626,7 @@ BREAKS: dict[str, tuple[Callable[[Little], object], set[str]]] = {
         lambda world: world.sql("UPDATE jobs SET owner = 'A:A1', fence = 1, lease_until = 0"), {"nothing_waits_for_anybody"},
     ),
     "work that stays open": (lambda world: world.drop(id=2, path=b"x", state="settled"), {"nothing_waits_for_anybody", "history_is_whole"}),
+    "a command that is lost": (lambda world: setattr(world.people.record, "said", 1), {"commands_are_kept"}),
     "a command that was not answered": (
         lambda world: world.sql("INSERT INTO commands (account, at, verb, target, argument) VALUES (1, 0, 'retry', '1', '{}')"),
         {"nothing_waits_for_anybody", "commands_are_answered"},

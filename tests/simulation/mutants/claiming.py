@@ -34,7 +34,7 @@ RESTARTS = calm(
     "lives in which two machines die often and uploads are slow", bringing.a_series, **SHARED, **{"upload slow": (2,) * 8},
     often=("death A", "death B"),
 )
-POWER_CUTS = each("power cut", "dubbing", since=8.36, **{"commits lost": (5,)})
+POWER_CUTS = each("power cut", "a redo", since=15.0, **{"commits lost": (3,)})
 SAID_MEANWHILE = each("freeze", "a command that is said meanwhile", since=15.0, every=True)
 FULL_DISKS = each_time("dubbing", "state A", DISK_FULL)
 KILLS = each("kill", "dubbing", since=4.0)
@@ -70,7 +70,7 @@ def _rescue_from_everybody(self: Work, _node: str, now: float, longest: float) -
     return 0
 
 
-@mutant("synchronous=NORMAL", within=80, among=POWER_CUTS)
+@mutant("synchronous=NORMAL", within=5, among=POWER_CUTS)
 def commits_to_the_cache(soil: Soil) -> None:
     """A commit is told of before it is on the disk: a power cut takes it back."""
     configure = file.configure
