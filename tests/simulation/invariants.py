@@ -405,7 +405,11 @@ def what_failed_says_why(life: Watched) -> Found:
         if life.sight.sha256(drop["target"]) is not None and drop["target"] not in texts:
             yield f"{shown(drop['target'])} failed, and nothing says why: {drop['reason']}"
     told = {row[0] for row in life.rows("SELECT target FROM drops WHERE state = 'failed' AND detached = 0")}
-    yield from [f"{shown(path)} is about nothing" for about, path in texts.items() if about not in told and not life.was_moved(about)]
+    excused = life.world.disk_errors  # what the disk would not have removed stays: that holds up no work
+    yield from [
+        f"{shown(path)} is about nothing" for about, path in texts.items()
+        if about not in told and path not in excused and not life.was_moved(about)
+    ]
 
 
 def credits_agree(life: Watched) -> Found:

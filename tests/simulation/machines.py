@@ -192,6 +192,7 @@ class Machine:
             return 0
         self.world.tell(self.name, "%s of %s fails: %s", act, path, errno.errorcode[code])
         self.world.counters.count(f"disk: {errno.errorcode[code]}")
+        self.world.disk_errors.add(path)
         return code
 
     def _acted(self, act: str, *paths: bytes) -> None:

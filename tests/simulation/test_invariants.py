@@ -51,6 +51,7 @@ class Little:
         self.wrongs: list[str] = []
         self.counters = Counters()
         self.rules = SimpleNamespace(budget=Budget(), give_up_after_seconds=3600.0)
+        self.disk_errors: set[bytes] = set()
         self.layout = layout_of(cold_archive=cold_archive, after=after)
         self.host = Host("A1")
         kernel = Kernel(Volume("A's own", 20), now=self.now)

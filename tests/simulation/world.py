@@ -96,6 +96,7 @@ class World:
         self.story = story
         self.quiet = False
         self.deaths = 0
+        self.disk_errors: set[bytes] = set()
         self.marked_starts = 0
         self.counters = Counters()
         self.shape = Shape.drawn(choices)
