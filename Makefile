@@ -20,7 +20,7 @@ demo: $(VENV)/.installed
 
 # Long files begin first (tests/conftest.py). What the tests start is compiled once, not at every start.
 test: $(VENV)/.tools
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.tools
 	$(BIN)/ruff check .

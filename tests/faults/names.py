@@ -59,8 +59,10 @@ def not_followed(site: Site, outside: Path) -> list[Path]:
         (place / name).symlink_to(target)
     (site.home.inbox / "erase (a link)").symlink_to(outside)
     os.mkfifo(place / "pipe.mp4")
+    folder = os.open(place, os.O_PATH)  # the name of a socket may have no more than 108 bytes, and this folder may lie deep
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(os.path.relpath(place / "socket.mp4"))
+        listening.bind(f"/proc/self/fd/{folder}/socket.mp4")
+    os.close(folder)
     with suppress(PermissionError):
         os.mknod(place / "device.mp4", stat.S_IFBLK | 0o644, os.makedev(7, 250))
     return [site.home.inbox / "erase (a link)", *place.iterdir()]
