@@ -39,6 +39,7 @@ HINT = "Nothing needs to be done; work goes on by itself."
 PAGE = 100
 MOST_PAGES = 10_000
 """A list that does not end is taken to have been read after a million tasks."""
+LOOK_SECONDS = 2.0
 FOREVER_SECONDS = 10 * 365 * 86_400.0
 _READ = "tasks read"
 _OLDER = "the folders have seen more starts of the service than the state knows of (by {}): it was lost, or is a restored backup"
@@ -94,9 +95,10 @@ async def key_taken(ports: Ports, rules: Rules, hand: Hand, error: ApiError) -> 
                 f"the service knows this work from another request ({error}), and its list of tasks has none of this mark,"
                 f" {mark(job.key)}; `qavix-watch redo {job.id}` does it as a new task"
             )
-        if reading["done"]:
-            tx.recovery.declare(now, _TAKEN)
-            tx.house.hurry(BRAKE, now)
+        if not reading["done"]:
+            return Later(LOOK_SECONDS, said(tx))
+        tx.recovery.declare(now, _TAKEN)
+        tx.house.hurry(BRAKE, now)
         return Brake(BRAKE, said(tx), HINT, after=FOREVER_SECONDS)
 
     outcome: Outcome = await ports.store.transaction("the key is taken", look)

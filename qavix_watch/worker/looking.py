@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from qavix_watch.worker.claiming import Key
     from qavix_watch.worker.loop import Worker
 
-BETWEEN_SECONDS = {"credits": 30.0, "budget": 30.0, "account": 60.0, "api": 60.0}
-"""How often a brake is looked at before its pause is over."""
+BETWEEN_SECONDS = {"credits": 30.0, "budget": 30.0, "account": 60.0, "api": 60.0, "recovery": 5.0}
+"""How often a brake is looked at before its pause is over. What pulls `recovery` may be recorded when the list was read already."""
 LONGEST_SECONDS = {"offline": 60.0, "disk": 30.0}
 LONGEST_OTHER_SECONDS = 300.0
 NEVER = frozenset({"root", "paused"})

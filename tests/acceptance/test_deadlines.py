@@ -116,6 +116,7 @@ def test_a_task_that_goes_back_from_completed_to_processing_is_followed_to_its_e
     sandbox.control(f"tasks/{task}", {"status": "processing"})
     sandbox.control("expire-links", {"purpose": "result"})
     wait_for(lambda: states(home, "jobs") == {"processing": 1}, what="it to be followed again")
+    wait_for(lambda: sandbox.control("faults")[0]["hits"], what="the task to be stuck")
     sandbox.control(f"tasks/{task}", {"status": "completed"})
     home.rest(1)
     assert home.results() == [f"{ORDER}/work 1.es.mp4"]

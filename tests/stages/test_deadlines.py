@@ -12,6 +12,7 @@ from qavix_watch.core.service import Output, Task, TaskPage
 from qavix_watch.errors import NotFound
 from qavix_watch.stages.generations import failed_there
 from tests.stages.test_results import Told, job, task, until
+from tests.support.service import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,11 +190,14 @@ def test_a_task_that_is_not_completed_any_more_is_followed_again(completed: Worl
     """Its result is taken when it is there once more."""
     before = completed.sandbox.ledger()["totals"]["tasks"]
     completed.sandbox.control("expire-links", {"purpose": "result"})
+    completed.sandbox.faults({"operation": "task", "kind": "stuck_task", "times": 1})
     completed.sandbox.control(f"tasks/{job(completed)['task_id']}", {"status": "processing"})
     said = completed.step("fetch")
     assert isinstance(said, Done)
     assert (job(completed)["state"], job(completed)["task_status"]) == ("processing", "processing")
     assert "not completed any more" in job(completed)["reason"]
+    wait_for(lambda: completed.sandbox.control("faults")[0]["hits"], what="the task to be stuck")
+    completed.sandbox.control(f"tasks/{job(completed)['task_id']}", {"status": "completed"})
     completed.through()
     assert completed.files() == ["dub en to es/clip.es.mp4"]
     assert completed.sandbox.ledger()["totals"]["tasks"] == before

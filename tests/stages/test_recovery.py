@@ -100,6 +100,7 @@ def test_a_state_that_knows_of_every_start_reads_nothing(world: World) -> None:
 
 
 def test_a_state_that_lags_its_folders_submits_nothing_until_the_list_was_read(world: World, ready: Path) -> None:
+    world.with_ports(api=Told(world.client, list_tasks=lambda **_: TaskPage((), "0")))
     start(world, 1)
     start(world, 4)
     assert "by 2" in brake(world).why
@@ -319,12 +320,9 @@ def test_failed_tasks_are_not_adopted_but_count(world: World, ready: Path) -> No
     assert history(world)[-3] == "it failed at the service before; this is generation 3"
     world.with_ports(api=world.client)
     world.steps("submit")
-    (made,) = [one for one in world.sandbox.ledger()["tasks"] if mark(one["idempotency_key"]) in one["name"] and key_is(world, one)]
-    assert made["name"] == f"clip {mark(key_of(world, 3))}"
-
-
-def key_is(world: World, made: dict[str, Any]) -> bool:
-    return bool(made["idempotency_key"] == world.one("SELECT key FROM jobs WHERE generation = 3"))
+    key = key_of(world, 3)
+    (made,) = [one for one in world.sandbox.ledger()["tasks"] if one["idempotency_key"] == key]
+    assert made["name"] == f"clip {mark(key)}"
 
 
 @pytest.mark.parametrize(("approved", "state"), [(0, "held"), (1, "submitting")])
@@ -409,8 +407,19 @@ def test_where_the_list_was_read_while_the_request_was_on_its_way_it_is_adopted_
 def test_where_another_job_has_the_list_read_it_only_waits(world: World, ready: Path) -> None:
     refusing(world, MISMATCH)
     start(world, 5)
-    assert isinstance(world.step("submit"), Brake)
+    assert isinstance(world.step("submit"), Later)
     assert world.act(lambda tx: tx.recovery.last_loss()) == 1
+
+
+def test_a_brake_that_is_recorded_when_the_list_was_read_already_does_not_stay(world: World) -> None:
+    """Another job had it read, and was quicker."""
+    now = world.clock.now()
+    world.act(lambda tx: tx.brakes.pull("recovery", "", "why", "", now, now + 1e9))
+    looking, brakes = world.worker._looking, world.act(lambda tx: tx.brakes.on())
+    assert looking.due(brakes, now) == []
+    assert looking.due(brakes, now + 6) == brakes
+    let_go(world)
+    assert brake(world) is None
 
 
 def test_a_key_whose_task_is_not_in_the_list_fails_and_says_what_to_do(world: World, ready: Path) -> None:
