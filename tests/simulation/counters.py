@@ -94,7 +94,7 @@ SELDOM = frozenset({
     "changed while it was read", "fingerprint: waiting", "held after a clone of unclear end", "its order changed", "later: archiving",
     "later: pending", "not uploaded, being known", "retried", "disk: ENOSPC", "held, the voice being there already", "order: waiting",
     "results fetched again", "upload not known again", "result larger than said", "voice of that name by somebody else",
-    "adopted from the list of tasks",
+    "adopted from the list of tasks", "given up",
     "refusals taken back", "a result was dropped again", "held after three generations", "brake budget:day off", "brake budget:month off",
 })  # fmt: skip
 """What comes about once in a hundred lives, or more seldom: five hundred may do without one of them, thousands may not."""

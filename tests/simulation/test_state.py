@@ -10,7 +10,7 @@ import pytest
 
 from qavix_watch.core.files import Stat
 from qavix_watch.core.lifecycle import DropState
-from qavix_watch.errors import Fenced, NoSpace, StoreError
+from qavix_watch.errors import Fenced, NoSpace, StateBusy, StoreError
 from qavix_watch.store import file
 from tests.simulation.choices import Tape, Taped
 from tests.simulation.hosts import Host
@@ -189,7 +189,7 @@ def test_a_death_amid_a_transaction_takes_it_back_and_the_next_start_goes_on(sma
     assert world.paths() == [b"next"]
 
 
-@pytest.mark.parametrize(("kind", "error"), [(DISK_FULL, NoSpace), (LOCKED, StoreError), (FULL_AMID, NoSpace)])
+@pytest.mark.parametrize(("kind", "error"), [(DISK_FULL, NoSpace), (LOCKED, StateBusy), (FULL_AMID, NoSpace)])
 def test_what_is_wrong_with_the_database_is_told_as_production_tells_it(
     small: Callable[..., Small], kind: int, error: type[Exception]
 ) -> None:
