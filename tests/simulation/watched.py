@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from qavix_watch.core.layout import name_of
+from qavix_watch.core.layout import name_of, parent
 from tests.simulation.belonging import Belonging
 from tests.simulation.ground import COLD, ROOT
 from tests.simulation.hosts import HOST
@@ -68,8 +69,16 @@ class Watched:
         return None
 
     def was_moved(self, path: bytes) -> bool:
-        """Whether a gift lies there that was somewhere else before: what lay beside it then may have come with it."""
-        return any(len(gift.places) > 1 and self.sight.sha256(path) == gift.sha256 for gift in self.record.gifts if gift.path == path)
+        """Whether a gift lies there that was somewhere else before, or its folder bears another name now: what lay beside it may have come
+        with it.
+        """
+        lies = any(len(gift.places) > 1 and self.sight.sha256(path) == gift.sha256 for gift in self.record.gifts if gift.path == path)
+        return lies or any(parent(path) in renamed for renamed in map(self._renamed, self.record.gifts))
+
+    def _renamed(self, gift: Gift) -> set[bytes]:
+        """The folders in the inbox into which a gift came from another one of the inbox."""
+        folders = [parent(place.path) for place in gift.places]
+        return {after for before, after in pairwise(folders) if before != after and before.startswith(self.layout.inbox + b"/")}
 
     def gifts(self, fate: Fate) -> Iterator[Gift]:
         """Those of which this has to have become."""
