@@ -165,8 +165,10 @@ AT_EACH_ACT = (
 def durable_before_the_post(life: Watched, operation: str, body: Mapping[str, Any]) -> Found:
     """The key and the body of a POST are in the state, and its credits set aside, before its first byte goes out."""
     if operation == "voice_clone":
-        asking = life.rows("SELECT * FROM jobs WHERE task = 'voice_clone' AND state = 'submitting' AND posted = 1")
-        if [json.loads(job["params_json"])["name"] for job in asking].count(body["name"]) != 1:
+        # one that a person cancels while it is on its way goes out all the same
+        asking = life.rows("SELECT * FROM jobs WHERE task = 'voice_clone' AND state IN ('submitting', 'cancelled') AND posted = 1")
+        alike = [job["state"] for job in asking if json.loads(job["params_json"])["name"] == body["name"]]
+        if not alike or alike.count("submitting") > 1:
             yield f"{len(asking)} clones are under way, and one called {body['name']} is asked for"
         return
     jobs = life.rows("SELECT * FROM jobs WHERE key = ?", body.get("idempotency_key"))
