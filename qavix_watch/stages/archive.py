@@ -176,6 +176,8 @@ def _take_aside(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bo
         if ports.files.writer(path) is Writer.OPEN:
             pause = patience(ports.clock.now() - drop.changed_at, BUSY_SECONDS)
             return Later(pause, "another program has the original open for writing")
+        if drop.target is not None:
+            _clear_whys(ports, rules, drop)  # an earlier try had put it there, and it was dragged back
         ports.files.rename_new(path, aside)
     if _is_the_one(ports, rules, hand, aside, failed):
         return None
