@@ -191,6 +191,12 @@ def test_work_is_given_up_after_the_time_that_its_retries_waited(ordered: World)
     assert "the service does not know it" in row(ordered, "jobs")["reason"]
 
 
+def test_what_the_last_try_has_learnt_is_kept_when_work_is_given_up(ordered: World) -> None:
+    ordered.with_rules(give_up_after_seconds=0.0)
+    say(ordered, "prepare", Retry("the service does not know its task", fields={"task_status": "gone"}))
+    assert (row(ordered, "jobs")["state"], row(ordered, "jobs")["task_status"]) == ("failed", "gone")
+
+
 @pytest.mark.parametrize("lane", ["deliver", "archive", "follow"])
 def test_what_only_waits_for_a_disk_or_for_the_service_is_never_given_up(world: World, video: Callable[..., bytes], lane: str) -> None:
     world.drop(ORDER, "clip.mp4", video())

@@ -126,9 +126,9 @@ class Jobs:
         return [read(OpenTask, row) for row in rows]
 
     def known_tasks(self, but: str, limit: int) -> list[str]:
-        """Tasks that the service has given us, the newest first, `but` one."""
+        """Tasks that the service has given us, the newest first, `but` one and those that were found to be gone."""
         rows = self._connection.execute(
-            "SELECT task_id FROM jobs WHERE account = ? AND task_id IS NOT NULL AND task_id <> ?"
+            "SELECT task_id FROM jobs WHERE account = ? AND task_id IS NOT NULL AND task_id <> ? AND coalesce(task_status, '') <> 'gone'"
             " ORDER BY submitted_at DESC, id DESC LIMIT ?",
             (self._account, but, limit),
         )

@@ -120,6 +120,8 @@ def _write_retry(tx: Tx, piece: Piece, outcome: Retry, now: float, jitter: float
     longest, first = rules.longest_retry_seconds, rules.first_retry_seconds
     pause = max(outcome.after, backoff.pause(tries, jitter, first=first, longest=longest))
     if row.waited + pause > rules.give_up_after_seconds and piece.lane.name not in NEVER_GIVEN_UP:
+        if outcome.fields:  # what this try has learnt is so all the same
+            tx.work.keep(piece.claim, outcome.fields)
         _fail(tx, piece.claim, f"given up after {tries} tries: {outcome.why}", now)
         return
     fields = {"tries": tries, "waited": row.waited + pause, "reason": outcome.why, **outcome.fields}

@@ -111,13 +111,18 @@ def _data(value: object) -> bytes:
     return json.dumps({"success": True, "data": value}).encode()
 
 
+def _each(data: Any, make: Callable[[dict[str, Any]], Any]) -> Any:
+    """`make` of an object, or of each in a list of them."""
+    return [make(row) for row in data] if isinstance(data, list) else make(data)
+
+
 SHAPES = (
     shaped(lambda was: b"[]"),
     shaped(lambda was: b'{"success": true}'),
     shaped(lambda was: json.dumps(was).encode()[:-9]),
     shaped(lambda was: _data([was["data"]])),
-    shaped(lambda was: _data(dict.fromkeys(was["data"]))),
-    shaped(lambda was: _data({name: {"": value} for name, value in was["data"].items()})),
+    shaped(lambda was: _data(_each(was["data"], dict.fromkeys))),
+    shaped(lambda was: _data(_each(was["data"], lambda row: {name: {"": value} for name, value in row.items()}))),
     shaped(lambda was: b'{"success": true, "data": ' + b"[" * 100_000),
     shaped(lambda was: json.dumps({**was, "success": "true"}).encode()),
 )

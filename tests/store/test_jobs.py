@@ -32,6 +32,15 @@ def test_the_newest_generation_is_the_one_that_new_drops_join(state: State) -> N
     assert state.act(lambda tx: tx.jobs.newest("work")).generation == 3
 
 
+def test_a_task_that_is_known_to_be_gone_tells_nothing_of_the_account(state: State) -> None:
+    for number in (1, 2, 3):
+        state.put("jobs", state.job(f"key{number}"), task_id=f"task{number}", submitted_at=NOW + number)
+    state.put("jobs", 3, task_status="gone")
+    state.put("jobs", 2, task_status="completed")
+    assert state.act(lambda tx: tx.jobs.known_tasks("other", 2)) == ["task2", "task1"]
+    assert state.act(lambda tx: tx.jobs.known_tasks("task2", 2)) == ["task1"]
+
+
 def test_a_held_job_is_not_due_and_says_why(state: State) -> None:
     state.job(state=JobState.HELD)
     row = state.row("jobs", 1)

@@ -131,6 +131,7 @@ class Proxy:
     seen: list[Message] = field(default_factory=list)
     strange: list[bytes] = field(default_factory=list)
     connections: int = 0
+    troubles: list[Exception] = field(default_factory=list)
     _open: set[socket.socket] = field(default_factory=set)
     _threads: set[threading.Thread] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -204,6 +205,7 @@ class Proxy:
         for thread in list(self._threads):
             thread.join(10)
         self.listener.close()
+        assert not self.troubles, self.troubles
 
     def _spawn(self, act: Callable[..., None], *given: object) -> None:
         thread = threading.Thread(target=act, args=given, name="proxy", daemon=True)
@@ -237,8 +239,10 @@ class Proxy:
                 pass
         except CutError:
             _make_it_a_reset(caller)
-        except (OSError, ValueError):
+        except OSError:
             pass  # whoever called has gone
+        except Exception as error:  # noqa: BLE001 - what a rule was given to do went wrong: told at the end, where the test sees it
+            self.troubles.append(error)
         finally:
             with self._lock:
                 self._open -= {sock, caller}
