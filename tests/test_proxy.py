@@ -14,7 +14,8 @@ import pytest
 from qavix_watch.sandbox import SandboxOptions, running
 from qavix_watch.sandbox.operations import BASE_PATH
 from tests.contract.client import Client
-from tests.support.proxy import Proxy, answer, proxied
+from tests.support.messages import answer
+from tests.support.proxy import Proxy, proxied
 from tests.support.service import wait_for
 
 if TYPE_CHECKING:

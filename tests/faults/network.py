@@ -13,8 +13,9 @@ from tests.faults.requests import ASKED, MOVED, SHORT, WITH_SHORT_LINKS, between
 from tests.support.certificates import Authority, serving
 from tests.support.internet import Trap, internet
 from tests.support.kinds import ORDERS
+from tests.support.messages import PAGE, answer, with_body
 from tests.support.needs import needed
-from tests.support.proxy import PAGE, answer, proxied, with_body
+from tests.support.proxy import proxied
 from tests.support.service import KEY
 
 if TYPE_CHECKING:

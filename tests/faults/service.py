@@ -14,8 +14,8 @@ from tests.faults.requests import ASKED, MOVED, between, met, met_by_each, read_
 from tests.faults.trial import PLENTY
 from tests.support.kinds import ORDERS, SPEECH
 from tests.support.loops import mounted
+from tests.support.messages import answer, with_body
 from tests.support.pair import SUBMITTING, totals
-from tests.support.proxy import answer, with_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -32,7 +32,6 @@ import argparse
 import select
 import socket
 import ssl
-import struct
 import sys
 import threading
 import time
@@ -42,14 +41,25 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from qavix_watch.sandbox.operations import operation_of
+from tests.support.messages import (
+    PAGE,
+    PIECE,
+    CutError,
+    Message,
+    answer,
+    head_of,
+    kept_alive,
+    make_it_a_reset,
+    pieces,
+    skip,
+    with_header,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MODES = ("pass", "refuse", "reset", "silent", "slow")
 KINDS = ("reset", "silent", "slow", "cut_request", "unanswered", "cut_unanswered", "cut_answer", "endless", "answer")
-PIECE = 64 * 1024
-LONGEST_HEAD = 64 * 1024
 STEP_SECONDS = 0.125
 STUCK_SECONDS = 600.0
 
@@ -70,47 +80,6 @@ class Rule:
     edit: Callable[[bytes], bytes] | None = None
     hits: int = 0
     met_at: float = 0.0
-
-
-@dataclass(frozen=True)
-class Message:
-    """A request as it came: its operation, its head, and how long its body is."""
-
-    operation: str
-    head: bytes
-    length: int
-
-    @property
-    def target(self) -> str:
-        """The path that it asks for, with its query."""
-        return self.head.split(b" ", 2)[1].decode("latin-1")
-
-    def header(self, name: str) -> str | None:
-        """What a header says."""
-        for line in self.head.decode("latin-1").split("\r\n")[1:]:
-            found, _, value = line.partition(":")
-            if found.lower() == name.lower():
-                return value.strip()
-        return None
-
-
-def answer(status: str, body: bytes = b"", *headers: str, length: int | None = None) -> bytes:
-    """A whole answer; `length` is what it says of itself where that is to be a lie."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
-
-
-def with_body(whole: bytes, body: bytes) -> bytes:
-    """An answer with another body, of whatever length that has."""
-    head = whole.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-    return _with_header(head, "Content-Length", str(len(body))) + body
-
-
-PAGE = answer("502 Bad Gateway", b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1></body></html>", "Content-Type: text/html")
-
-
-class CutError(Exception):
-    """A connection is to end here."""
 
 
 @dataclass
@@ -183,7 +152,7 @@ class Proxy:
         """Reset every connection that is open."""
         with self._lock:
             for sock in self._open:
-                _make_it_a_reset(sock)
+                make_it_a_reset(sock)
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
@@ -238,7 +207,7 @@ class Proxy:
             while self._one(caller):
                 pass
         except CutError:
-            _make_it_a_reset(caller)
+            make_it_a_reset(caller)
         except OSError:
             pass  # whoever called has gone
         except Exception as error:  # noqa: BLE001 - what a rule was given to do went wrong: told at the end, where the test sees it
@@ -283,14 +252,14 @@ class Proxy:
                 self._slowly(caller, b"%x\r\n" % PIECE + bytes(PIECE) + b"\r\n", rule)
         if rule.kind == "answer":
             first = request.length if rule.bytes is None else min(rule.bytes, request.length)
-            _skip(caller, first)
+            skip(caller, first)
             caller.sendall((rule.reply(request) if callable(rule.reply) else rule.reply) or PAGE)
-            _skip(caller, request.length - first)
+            skip(caller, request.length - first)
             return first == request.length
         return self._passed_on(caller, request, rule)
 
     def _request(self, caller: socket.socket) -> Message | None:
-        head = _head(caller)
+        head = head_of(caller)
         if not head:
             return None
         words = head.split(b"\r\n", 1)[0].split(b" ")
@@ -316,14 +285,14 @@ class Proxy:
     def _passed_on(self, caller: socket.socket, request: Message, rule: Rule) -> bool:
         assert self.target is not None
         with socket.create_connection(self.target, timeout=STUCK_SECONDS) as service:
-            head = _with_header(request.head, "Connection", "close")
+            head = with_header(request.head, "Connection", "close")
             whole = len(head) + request.length
             limit = whole if rule.kind != "cut_request" else whole // 2 if rule.bytes is None else rule.bytes
             taken_early = self._send_on(caller, service, head, request.length, limit, rule)
             if rule.kind == "cut_request":
-                _make_it_a_reset(service)
+                make_it_a_reset(service)
                 raise CutError
-            came = _head(service)
+            came = head_of(service)
             if rule.kind == "unanswered":
                 self._wait(caller)
             if rule.kind == "cut_unanswered" or not came:
@@ -346,16 +315,16 @@ class Proxy:
         return False
 
     def _answer(self, caller: socket.socket, service: socket.socket, head: bytes, rule: Rule) -> bool:
-        head, keeps = _kept_alive(head)
+        head, keeps = kept_alive(head)
         if rule.edit is not None:
-            caller.sendall(rule.edit(head + b"".join(_pieces(service))))
+            caller.sendall(rule.edit(head + b"".join(pieces(service))))
             return False
         left = sys.maxsize
         if rule.kind == "cut_answer":
             length = int(Message("", head, 0).header("Content-Length") or 0)
             left = length // 2 if rule.bytes is None else rule.bytes
         self._slowly(caller, head, rule)
-        for piece in _pieces(service):
+        for piece in pieces(service):
             self._slowly(caller, piece[:left], rule)
             left -= len(piece)
             if left <= 0:
@@ -375,64 +344,6 @@ class Proxy:
             rest = rest[some:]
             if rate is not None:
                 time.sleep(STEP_SECONDS)
-
-
-def _head(sock: socket.socket) -> bytes:
-    """All up to the empty line, byte for byte no further; b"" where it ends before. What is no HTTP comes as far as it has come."""
-    held = b""
-    while len(held) < LONGEST_HEAD:
-        ahead = sock.recv(4096, socket.MSG_PEEK) if not isinstance(sock, ssl.SSLSocket) else b""
-        some = sock.recv(_upto(held, ahead)) if ahead else sock.recv(1)
-        if not some:
-            return b""
-        held += some
-        if held.endswith(b"\r\n\r\n"):
-            return held
-        if held[:1] and not held[:1].isalpha():
-            return held
-    return held
-
-
-def _upto(held: bytes, ahead: bytes) -> int:
-    """How many of the bytes that lie ahead belong to the head."""
-    for back in range(min(3, len(held)), -1, -1):
-        joined = held[len(held) - back :] + ahead
-        at = joined.find(b"\r\n\r\n")
-        if at >= 0:
-            return at + 4 - back
-    return len(ahead)
-
-
-def _pieces(sock: socket.socket) -> Iterator[bytes]:
-    while piece := sock.recv(PIECE):
-        yield piece
-
-
-def _skip(sock: socket.socket, size: int) -> None:
-    while size > 0:
-        piece = sock.recv(min(size, PIECE))
-        if not piece:
-            raise CutError
-        size -= len(piece)
-
-
-def _with_header(head: bytes, name: str, value: str) -> bytes:
-    lines = [line for line in head.split(b"\r\n")[:-2] if not line.lower().startswith(name.lower().encode() + b":")]
-    return b"\r\n".join([*lines, f"{name}: {value}".encode(), b"", b""])
-
-
-def _kept_alive(head: bytes) -> tuple[bytes, bool]:
-    """An answer's head without `Connection: close`, where its end can be seen without that."""
-    lines = head.split(b"\r\n")[:-2]
-    names = {line.partition(b":")[0].lower() for line in lines[1:]}
-    if not names & {b"content-length", b"transfer-encoding"}:
-        return head, False
-    return b"\r\n".join([*(line for line in lines if not line.lower().startswith(b"connection:")), b"", b""]), True
-
-
-def _make_it_a_reset(sock: socket.socket) -> None:
-    with suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def bound(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
