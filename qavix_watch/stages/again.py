@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.lifecycle import DROP_AT_REST, DROP_LIVE, JOB_OPEN, DeliveryState, DropState, JobState
-from qavix_watch.errors import CommandRefused, RootOffline
+from qavix_watch.errors import CommandRefused, FileError, FileGone, RootOffline
 from qavix_watch.stages.generations import begin, ensure, failed_there, plan_of
-from qavix_watch.stages.moving import is_there
 from qavix_watch.stages.steering import NotYet, Steering, drop_named, job_named
 
 if TYPE_CHECKING:
@@ -23,13 +22,25 @@ _OVER = (DeliveryState.FAILED, DeliveryState.CANCELLED)
 
 
 async def originals_missing(ports: Ports, rules: Rules, target: str) -> frozenset[int]:
-    """The drops at rest that a command is about whose originals are not there. While a root is offline, that is not known."""
+    """The drops at rest that a command is about whose originals are not there: what somebody else put in their place is none. While a
+    root is offline, that is not known.
+    """
     drops = await ports.store.transaction("what it is about", lambda tx: _about(tx, target))
     try:
         await ports.blocking(ports.roots.check)
     except RootOffline:
         return frozenset()
-    return frozenset([drop.id for drop in drops if not await ports.blocking(is_there, ports, rules.layout.original(drop))])
+    return frozenset([drop.id for drop in drops if not await ports.blocking(_is_there, ports, rules, drop)])
+
+
+def _is_there(ports: Ports, rules: Rules, drop: Drop) -> bool:
+    """What cannot be looked at may be it."""
+    try:
+        return drop.stat_is(ports.files.stat(rules.layout.original(drop)))
+    except FileGone:
+        return False
+    except FileError:
+        return True
 
 
 def _about(tx: Tx, target: str) -> list[Drop]:

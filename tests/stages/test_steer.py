@@ -10,13 +10,15 @@ import pytest
 
 from qavix_watch.core.lifecycle import CANCELLED
 from qavix_watch.core.outcomes import Brake, Hold, Later, Retry
-from qavix_watch.errors import Fenced, NoSpace, QavixWatchError, StateBusy
+from qavix_watch.errors import Fenced, FileUnreadable, NoSpace, QavixWatchError, StateBusy
+from qavix_watch.fs.disk import Disk
 from tests.support.world import INBOX_FLOW, JOB_FLOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from qavix_watch.core.files import Stat
     from tests.support.world import World
 
 ORDER = "dub en to es"
@@ -279,6 +281,29 @@ def test_what_a_newer_generation_did_is_not_tried_again(world: World, failed: by
     assert "job 2 has taken its place" in done(world, "retry", "1")
     work(world)
     assert (states(world), states(world, "jobs")) == (["archived"], ["failed", "done"])
+
+
+def test_what_somebody_put_in_place_of_an_original_is_not_taken_for_it(world: World, failed: bytes, video: Callable[..., bytes]) -> None:
+    """Nobody asked for work on it: it lies in no inbox."""
+    original = world.root / "failed" / FILM
+    original.rename(world.base / "clip.mp4")
+    original.write_bytes(video(padding=7))
+    for verb, target in [("retry", "1"), ("redo", "1"), ("retry", "drop-1")]:
+        assert "not there any more" in refused(world, verb, target)
+    original.unlink()
+    (world.base / "clip.mp4").rename(original)
+    done(world, "redo", "1")
+
+
+def test_an_original_that_cannot_be_looked_at_may_be_there(world: World, failed: bytes) -> None:
+    class Failing(Disk):
+        def stat(self, path: bytes) -> Stat:
+            if path.endswith(FILM.encode()):
+                raise FileUnreadable("the disk fails")
+            return super().stat(path)
+
+    world.with_ports(files=Failing())
+    done(world, "retry", "1")
 
 
 def test_where_the_original_was_removed_it_says_so(world: World, failed: bytes) -> None:
