@@ -70,7 +70,7 @@ def test_an_upload_whose_answer_is_lost_is_stored(client: Client, box: Running) 
 def test_a_dropped_request_does_nothing(client: Client, box: Running) -> None:
     before = box.ledger()["totals"]["grants"]
     box.faults({"operation": "get_upload_url", "kind": "drop", "times": 1})
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx.TransportError):  # an end, or a reset where the request had not been read yet
         client.grant(b"x")
     assert box.ledger()["totals"]["grants"] == before
 
