@@ -25,9 +25,14 @@ def why_text(drop: Drop, jobs: Sequence[Job]) -> str:
     if done and failed:
         lines += ["Delivered already: " + ", ".join(_label(job) for job in done) + ".", ""]
         lines += ["Only this would be done again: " + ", ".join(_label(job) for job in failed) + ".", ""]
-    lines.append(f"To try again, {_by_hand(drop)}run `qavix-watch retry drop-{drop.id}`.")
+    lines.append(f"To try again, {_by_hand(drop)}run {again(drop.id)}.")
     lines.append(f"What that costs: {cost(failed, paid=bool(done))}")
     return "\n".join(lines) + "\n"
+
+
+def again(drop: int) -> str:
+    """The command that tries it again, as the text names it."""
+    return f"`qavix-watch retry drop-{drop}`"
 
 
 def _by_hand(drop: Drop) -> str:

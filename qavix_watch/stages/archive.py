@@ -26,6 +26,8 @@ from qavix_watch.stages.sweep import about_to_make
 from qavix_watch.stages.whys import clear_away, private_of, remove_why, write_why
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qavix_watch.core.records import Drop, Job
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
@@ -89,7 +91,7 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     if drop.origin is not None:
         await ports.blocking(clear_away, ports, rules, drop.origin)
     state = DropState.FAILED if failed else DropState.DELETED if away.path is None else DropState.ARCHIVED
-    return _ended(ports, state, drop.reason if failed else "put away", away.path)
+    return _ended(ports, state, drop.reason if failed else "put away", away.path, {"detached": 0})  # whatever lies at its path by now
 
 
 def _too_little_room(ports: Ports, rules: Rules, drop: Drop, failed: bool) -> Brake | None:
@@ -108,8 +110,8 @@ def _too_little_room(ports: Ports, rules: Rules, drop: Drop, failed: bool) -> Br
     return Brake("disk", why, "Make room; work goes on by itself.", scope, 10.0, level=float(drop.size))
 
 
-def _ended(ports: Ports, state: DropState, why: str, target: bytes | None) -> Outcome:
-    fields = {"ended_at": ports.clock.now(), "aside": None, "origin": None, "target": target, "reason": why}
+def _ended(ports: Ports, state: DropState, why: str, target: bytes | None, more: Mapping[str, int] = {}) -> Outcome:
+    fields = {"ended_at": ports.clock.now(), "aside": None, "origin": None, "target": target, "reason": why, **more}
     return Done(state, why, fields, due=None)
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.layout import join, name_of, parent
-from qavix_watch.core.why import FIRST_LINE, why_text
+from qavix_watch.core.why import FIRST_LINE, again, why_text
 from qavix_watch.errors import FileError, FileGone
 from qavix_watch.stages.texts import LIMIT_BYTES, put, read_own
 
@@ -63,17 +63,21 @@ def _is_ours(text: bytes) -> bool:
     return text.startswith(FIRST_LINE.encode())
 
 
-def remove_why(ports: Ports, original: bytes) -> None:
-    """It is over: our text goes; what a person wrote there stays. Never fails."""
+def remove_why(ports: Ports, original: bytes, drop: int | None = None) -> None:
+    """It is over: our text goes, of this drop or of any; what a person wrote there stays. Never fails."""
     for path in whys_beside(original):
         with suppress(FileError):
-            if _is_ours(ports.files.read(path, LIMIT_BYTES)):
+            text = ports.files.read(path, LIMIT_BYTES)
+            if _is_ours(text) and (drop is None or again(drop).encode() in text):
                 ports.files.remove(path, durable=True)  # nobody would look for it again
 
 
-def clear_away(ports: Ports, rules: Rules, original: bytes) -> None:
-    """The original at this path in failed/ is there no more: neither stays our text about it, nor the folders that are empty now."""
-    remove_why(ports, original)
+def clear_away(ports: Ports, rules: Rules, original: bytes, drop: int | None = None) -> None:
+    """The original at this path in failed/ is there no more: neither stays our text about it, nor the folders that are empty now.
+
+    `drop`: only what is about this one, where another may have come to lie there meanwhile.
+    """
+    remove_why(ports, original, drop)
     if original.startswith(rules.layout.failed + b"/"):
         with suppress(FileError):
             ports.files.remove_empty(parent(original), rules.layout.failed)
@@ -86,7 +90,7 @@ def dragged_away(ports: Ports, rules: Rules, failed: Iterable[Drop]) -> list[int
         original = rules.layout.original(drop)
         with suppress(FileError):
             if name_of(original) not in _names(ports, parent(original)):
-                clear_away(ports, rules, original)
+                clear_away(ports, rules, original, drop.id)
                 gone.append(drop.id)
     return gone
 

@@ -50,7 +50,7 @@ def write(tx: Tx, piece: Piece, outcome: Outcome, now: float, jitter: float, rul
             _write_done(tx, piece, outcome, now)
         case Later():
             due = None if outcome.seconds is None else now + outcome.seconds
-            tx.work.settle(piece.claim, piece.row.state, now, outcome.why, {"reason": outcome.why, **outcome.fields}, due=due)
+            tx.work.settle(piece.claim, piece.row.state, now, outcome.why, {**_said(piece, outcome.why), **outcome.fields}, due=due)
             if outcome.also is not None:
                 outcome.also(tx)
         case Retry():
@@ -77,6 +77,12 @@ def _write_done(tx: Tx, piece: Piece, outcome: Done, now: float) -> None:
     tx.brakes.succeeded(*(brake for name, brake in PROVEN.items() if name in piece.lane.stopped_by))
 
 
+def _said(piece: Piece, why: str) -> dict[str, str]:
+    """Why it waits; but of a drop that failed it stays why it did, which is still to be told to people."""
+    failed = piece.claim.item == "drop" and piece.row.verdict == "failed"
+    return {} if failed else {"reason": why}
+
+
 def _operations(piece: Piece) -> list[str]:
     """The operations of the API that a piece of work which succeeded has shown to answer."""
     needs = [operation for operation, _ in piece.lane.needs]
@@ -97,7 +103,7 @@ def _pull(tx: Tx, piece: Piece, outcome: Brake, now: float) -> list[News]:
         for brake in tx.brakes.on()
         if (brake.name, brake.scope) == (outcome.name, outcome.scope)
     )
-    tx.work.settle(piece.claim, piece.row.state, now, outcome.why, {"reason": outcome.why}, due=now if stops_itself else now + pause)
+    tx.work.settle(piece.claim, piece.row.state, now, outcome.why, _said(piece, outcome.why), due=now if stops_itself else now + pause)
     return [News("brake on", outcome.name, outcome.scope, outcome.why, outcome.hint)] if new else []
 
 
@@ -124,7 +130,7 @@ def _write_retry(tx: Tx, piece: Piece, outcome: Retry, now: float, jitter: float
             tx.work.keep(piece.claim, outcome.fields)
         _fail(tx, piece.claim, f"given up after {tries} tries: {outcome.why}", now)
         return
-    fields = {"tries": tries, "waited": row.waited + pause, "reason": outcome.why, **outcome.fields}
+    fields = {"tries": tries, "waited": row.waited + pause, **_said(piece, outcome.why), **outcome.fields}
     tx.work.settle(piece.claim, row.state, now, outcome.why, fields, due=now + pause)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qavix_watch.core.outcomes import Brake, Done, Later
+from qavix_watch.core.outcomes import Brake, Done, Later, Retry
 from qavix_watch.errors import NameRefused
 from qavix_watch.fs.disk import Disk
 from qavix_watch.stages.whys import remove_why
@@ -346,6 +346,19 @@ def test_a_new_file_in_the_place_of_one_that_is_just_put_away_is_a_drop_of_its_o
     assert world.rows("SELECT state FROM drops WHERE id = 1") == [{"state": "archived"}]
 
 
+def test_a_failed_original_that_was_aside_lies_beside_its_reason_though_another_took_its_place(
+    world: World, refused: Path, disks: Disks, video: Callable[..., bytes]
+) -> None:
+    disks.after["rename_new"] = die
+    killed(world)
+    refused.write_bytes(video(9))
+    world.intake = world.new_intake()
+    world.look()
+    again(world)
+    assert world.files("failed") == [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"]
+    assert world.rows("SELECT state, detached FROM drops WHERE id = 1") == [{"state": "failed", "detached": 0}]
+
+
 def test_what_was_aside_comes_back_where_the_setting_became_keep(world: World, delivered: Path, disks: Disks) -> None:
     data = delivered.read_bytes()
     disks.after["rename_new"] = die
@@ -515,6 +528,25 @@ def test_a_failed_original_lies_beside_the_reason(world: World, refused: Path) -
     assert "this is not a video" in why
     assert "nothing was paid" in why
     assert world.state() == "failed"
+
+
+@pytest.mark.parametrize("trouble", [Later(1.0, "busy"), Retry("it is away"), Brake("disk", "full", "make room", "failed", 1.0)])
+def test_why_it_failed_is_still_told_when_putting_it_away_took_several_tries(world: World, refused: Path, trouble: Outcome) -> None:
+    why = world.one("SELECT reason FROM drops")
+    piece = world.claim("archive")
+    assert piece is not None
+    world.record(piece, trouble)
+    assert world.one("SELECT reason FROM drops") == why
+
+
+def test_a_reason_is_taken_back_only_from_beside_what_it_is_about(world: World, refused: Path) -> None:
+    """A host that was frozen may come to it when another original lies there already, with a text of its own."""
+    world.step("archive")
+    original = world.root / "failed" / ORDER / "clip.mp4"
+    remove_why(world.ports, bytes(original), drop=2)
+    assert world.files("failed") == [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"]
+    remove_why(world.ports, bytes(original), drop=1)
+    assert world.files("failed") == [f"{ORDER}/clip.mp4"]
 
 
 def test_a_reason_is_not_written_over_a_text_of_a_person_and_goes_without_it(world: World, refused: Path) -> None:
