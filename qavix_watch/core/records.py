@@ -75,6 +75,11 @@ class Drop(Row):
     question: str = ""
     origin: bytes | None = None
 
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """What tells its file from another at the same path: `Stat.version` of what was recorded."""
+        return (self.size, self.mtime_ns, self.inode)
+
     def stat_is(self, stat: Stat) -> bool:
         """Whether `stat` is the one that this drop was recorded with. What was put away may be a copy: its inode says nothing."""
         same = (self.size, self.mtime_ns) == (stat.size, stat.mtime_ns)

@@ -37,7 +37,7 @@ class Known:
     @classmethod
     def of(cls, drop: Drop, *, away: bool = False) -> Known:
         """As the state has it."""
-        return cls(drop.id, (drop.size, drop.mtime_ns, drop.inode), drop.order_json, away)
+        return cls(drop.id, drop.version, drop.order_json, away)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class Inventory:
         fresh = Known(known.drop if known else 0, found.stat.version, to_json(found.order))
         if known is not None:
             row: Drop = tx.work.get("drop", known.drop)
-            same = known.stat == fresh.stat or row.stat_is(found.stat)
+            same = found.stat.version in {known.stat, row.version}
             if row.state in DROP_AT_REST or row.origin is not None:
                 if same and self._stays(row):
                     return fresh

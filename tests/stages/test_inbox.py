@@ -670,6 +670,18 @@ def test_a_file_that_takes_the_place_of_a_submitted_one_while_no_service_ran_is_
     assert states(world) == ["delivering", "waiting"]
 
 
+def test_a_file_brought_again_over_one_that_was_kept_is_a_drop_of_its_own_though_size_and_time_agree(world: World, read: Path) -> None:
+    world.with_layout(after="keep")
+    world.act(lambda tx: tx.work._connection.execute("UPDATE drops SET after = 'keep'"))
+    world.through()
+    was, newer = read.stat(), read.with_name(".clip.mp4.Xa81b")
+    newer.write_bytes(bytes(reversed(read.read_bytes())))
+    os.utime(newer, ns=(was.st_mtime_ns, was.st_mtime_ns))
+    newer.rename(read)
+    world.look()
+    assert states(world) == ["kept", "waiting"]
+
+
 def test_a_folder_that_is_renamed_before_its_work_is_submitted_asks_for_something_else(world: World, read: Path) -> None:
     world.steps("order")
     read.parent.rename(world.inbox / "dub en to fr")
