@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core import identity, voices
@@ -21,7 +22,8 @@ from qavix_watch.stages.account import reckon
 from qavix_watch.stages.generations import Plan, ensure
 from qavix_watch.stages.outlets import roots_online
 from qavix_watch.stages.recovery import adopt
-from qavix_watch.stages.whys import dragged_away
+from qavix_watch.stages.sweep import about_to_make
+from qavix_watch.stages.whys import dragged_away, private_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,7 +72,7 @@ async def order(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     now = ports.clock.now()
     held = HELD_BY_ORDER if asked.hold and not drop.accepted else ""
 
-    dragged = await _dragged_back(ports, rules, drop)
+    dragged = await _dragged_back(ports, rules, hand)
 
     def make(tx: Tx) -> None:
         for earlier in dragged:
@@ -94,15 +96,19 @@ def _refused(why: str) -> Outcome:
     return Done(DropState.ARCHIVING, why, {"verdict": "failed", "reason": why})
 
 
-async def _dragged_back(ports: Ports, rules: Rules, drop: Drop) -> list[int]:
+async def _dragged_back(ports: Ports, rules: Rules, hand: Hand) -> list[int]:
     """The failed drops whose original this one is, dragged back from failed/. Our text about them goes."""
+    drop: Drop = hand.row
     if drop.outlet is not None:
         return []
     alike = await ports.store.transaction("failed before", lambda tx: tx.drops.failed_alike(drop))
     if not alike:
         return []
     await ports.blocking(ports.roots.check)
-    return await ports.blocking(dragged_away, ports, rules, alike)
+    paths = {private_of(rules.layout.original(earlier), hand) for earlier in alike}
+    borrow = partial(about_to_make, rules=rules, hand=hand, paths=paths, now=ports.clock.now())
+    await ports.store.transaction("about to take back why", borrow)
+    return await ports.blocking(dragged_away, ports, rules, hand, alike)
 
 
 def order_of(files: Files, rules: Rules, drop: Drop) -> Order:

@@ -63,36 +63,58 @@ def _is_ours(text: bytes) -> bool:
     return text.startswith(FIRST_LINE.encode())
 
 
-def remove_why(ports: Ports, original: bytes, drop: int | None = None) -> None:
-    """It is over: our text goes, of this drop or of any; what a person wrote there stays. Never fails."""
+def remove_why(ports: Ports, original: bytes) -> None:
+    """It is over: our text goes; what a person wrote there stays. Never fails."""
     for path in whys_beside(original):
         with suppress(FileError):
-            text = ports.files.read(path, LIMIT_BYTES)
-            if _is_ours(text) and (drop is None or again(drop).encode() in text):
+            if _is_ours(ports.files.read(path, LIMIT_BYTES)):
                 ports.files.remove(path, durable=True)  # nobody would look for it again
 
 
-def clear_away(ports: Ports, rules: Rules, original: bytes, drop: int | None = None) -> None:
-    """The original at this path in failed/ is there no more: neither stays our text about it, nor the folders that are empty now.
+def clear_away(ports: Ports, rules: Rules, original: bytes) -> None:
+    """The original at this path in failed/ is there no more: neither stays our text about it, nor the folders that are empty now."""
+    remove_why(ports, original)
+    _clear_folders(ports, rules, original)
 
-    `drop`: only what is about this one, where another may have come to lie there meanwhile.
-    """
-    remove_why(ports, original, drop)
+
+def _clear_folders(ports: Ports, rules: Rules, original: bytes) -> None:
     if original.startswith(rules.layout.failed + b"/"):
         with suppress(FileError):
             ports.files.remove_empty(parent(original), rules.layout.failed)
 
 
-def dragged_away(ports: Ports, rules: Rules, failed: Iterable[Drop]) -> list[int]:
-    """Which of these failed drops have been dragged out of failed/, back into the inbox most likely; our text about them goes."""
+def dragged_away(ports: Ports, rules: Rules, hand: Hand, failed: Iterable[Drop]) -> list[int]:
+    """Which of these failed drops have been dragged out of failed/, back into the inbox most likely; our text about them goes.
+
+    The state knows already of the private name beside each (`private_of`).
+    """
     gone = []
     for drop in failed:
         original = rules.layout.original(drop)
         with suppress(FileError):
             if name_of(original) not in _names(ports, parent(original)):
-                clear_away(ports, rules, original, drop.id)
+                _take_back(ports, original, drop.id, private_of(original, hand))
+                _clear_folders(ports, rules, original)
                 gone.append(drop.id)
     return gone
+
+
+def _take_back(ports: Ports, original: bytes, drop: int, private: bytes) -> None:
+    """Remove the text about this drop. Its name is taken from it first, and only then is it looked at for good: where we were frozen in
+    between, another host may have put the same file there again, with another text.
+    """
+    for path in whys_beside(original):
+        with suppress(FileError):
+            if _is_about(ports.files.read(path, LIMIT_BYTES), drop):
+                ports.files.rename_new(path, private)
+                if _is_about(ports.files.read(private, LIMIT_BYTES), drop):
+                    ports.files.remove(private, durable=True)
+                else:
+                    ports.files.rename_new(private, path)
+
+
+def _is_about(text: bytes, drop: int) -> bool:
+    return _is_ours(text) and again(drop).encode() in text
 
 
 def _names(ports: Ports, folder: bytes) -> list[bytes]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qavix_watch.core.outcomes import Brake, Done, Later, Retry
+from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Retry
 from qavix_watch.errors import NameRefused
 from qavix_watch.fs.disk import Disk
 from qavix_watch.stages.whys import remove_why
@@ -539,14 +539,34 @@ def test_why_it_failed_is_still_told_when_putting_it_away_took_several_tries(wor
     assert world.one("SELECT reason FROM drops") == why
 
 
-def test_a_reason_is_taken_back_only_from_beside_what_it_is_about(world: World, refused: Path) -> None:
-    """A host that was frozen may come to it when another original lies there already, with a text of its own."""
-    world.step("archive")
-    original = world.root / "failed" / ORDER / "clip.mp4"
-    remove_why(world.ports, bytes(original), drop=2)
-    assert world.files("failed") == [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"]
-    remove_why(world.ports, bytes(original), drop=1)
-    assert world.files("failed") == [f"{ORDER}/clip.mp4"]
+@pytest.mark.parametrize("frozen", ["before it looked", "after it looked"])
+def test_a_frozen_host_takes_back_only_the_reason_that_it_meant(
+    world: World, disks: Disks, video: Callable[..., bytes], frozen: str
+) -> None:
+    """When it wakes, the file that was dragged back has failed again, and the text that lies there is another."""
+    path = world.drop(ORDER, "clip.mp4", video())
+    failed, why = world.root / "failed" / ORDER / "clip.mp4", world.root / "failed" / ORDER / "clip.mp4.why.txt"
+
+    def fail_again() -> None:
+        why.write_text(why.read_text().replace("drop-1", "drop-2"))
+
+    world.notice()
+    world.steps("settle", "fingerprint", "order")
+    piece = world.claim("prepare")
+    assert piece is not None
+    world.record(piece, Fail("it is refused"))
+    world.steps("archive")
+    assert "retry drop-1" in why.read_text()
+    failed.rename(path)
+    world.notice()
+    world.steps("settle", "fingerprint")
+    if frozen == "before it looked":
+        fail_again()
+    else:
+        disks.before["rename_new"] = fail_again
+    world.step("order")
+    assert "retry drop-2" in why.read_text()
+    assert world.files("failed") == [f"{ORDER}/clip.mp4.why.txt"]
 
 
 def test_a_reason_is_not_written_over_a_text_of_a_person_and_goes_without_it(world: World, refused: Path) -> None:
