@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qavix_watch.core.lifecycle import DROP_AT_REST, DROP_LIVE, JOB_OPEN, DeliveryState, DropState, JobState
 from qavix_watch.errors import CommandRefused, FileError, FileGone, RootOffline
 from qavix_watch.stages.generations import begin, ensure, failed_there, plan_of
+from qavix_watch.stages.moving import partner_stats
 from qavix_watch.stages.steering import NotYet, Steering, drop_named, job_named
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ _OVER = (DeliveryState.FAILED, DeliveryState.CANCELLED)
 
 
 async def originals_missing(ports: Ports, rules: Rules, target: str) -> frozenset[int]:
-    """The drops at rest that a command is about whose originals are not there: what somebody else put in their place is none. While a
-    root is offline, that is not known.
+    """The drops at rest that a command is about whose originals are not there, or what these were paired with: what somebody else put in
+    their place is none. While a root is offline, that is not known.
     """
     drops = await ports.store.transaction("what it is about", lambda tx: _about(tx, target))
     try:
@@ -36,7 +37,8 @@ async def originals_missing(ports: Ports, rules: Rules, target: str) -> frozense
 def _is_there(ports: Ports, rules: Rules, drop: Drop) -> bool:
     """What cannot be looked at may be it."""
     try:
-        return drop.stat_is(ports.files.stat(rules.layout.original(drop)))
+        there = drop.stat_is(ports.files.stat(rules.layout.original(drop)))
+        return there and (drop.partner is None or any(drop.partner_is(stat) for stat in partner_stats(ports, rules, drop)))
     except FileGone:
         return False
     except FileError:

@@ -11,7 +11,11 @@ from qavix_watch.core.naming import numbered
 from qavix_watch.errors import FileChanged, FileError, FileGone, NameTaken, Stopped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from qavix_watch.core.files import Stat
+    from qavix_watch.core.records import Drop
+    from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
 
 MOST_NUMBERS = 10_000
@@ -89,6 +93,13 @@ def give_back(ports: Ports, path: bytes, wanted: bytes) -> None:
         except NameTaken:
             continue
         return
+
+
+def partner_stats(ports: Ports, rules: Rules, drop: Drop) -> Iterator[Stat]:
+    """What lies where the second input of a drop may lie."""
+    for path in rules.layout.partners(drop):
+        with suppress(FileGone):
+            yield ports.files.stat(path)
 
 
 def stat_of(ports: Ports, path: bytes) -> Stat | None:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.identity import task_name
 from qavix_watch.core.lifecycle import ContentState, JobState
-from qavix_watch.core.outcomes import Done, Later, Outcome, Retry
+from qavix_watch.core.outcomes import Done, Fail, Later, Outcome, Retry
 from qavix_watch.core.tasks import TASKS, MediaKind, TaskType
 from qavix_watch.errors import ApiError, FileGone, FileUnreadable, NotFound, Unreachable
 from qavix_watch.stages.account import balance_is
 from qavix_watch.stages.answers import about_the_path, key_is_taken
 from qavix_watch.stages.clone import clone
 from qavix_watch.stages.money import affordable, not_taken, reserve, set_aside
+from qavix_watch.stages.moving import partner_stats
 from qavix_watch.stages.outlets import roots_online
 from qavix_watch.stages.recovery import adopted, adoption_of, key_taken
 from qavix_watch.stages.submitted import look_again
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from qavix_watch.core.files import Stat
     from qavix_watch.core.records import Content, Drop, Job
     from qavix_watch.core.rules import Rules
     from qavix_watch.core.service import CreatedTask
@@ -44,9 +41,7 @@ async def submit(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
 
     wanting, adoption = await ports.store.transaction("who wants it", who)
     if not job.posted and not await ports.blocking(_still_there, ports, rules, wanting):
-        await look_again(ports, rules, wanting)
-        await roots_online(ports, *wanting)
-        return Later(rules.settle_seconds, "its file is not there any more")
+        return await _not_there(ports, rules, wanting)
     if adoption is not None:
         return adopted(job, adoption, now)
     urls = await _links(ports, job)
@@ -76,6 +71,18 @@ async def _post(ports: Ports, rules: Rules, hand: Hand, urls: dict[str, str]) ->
     return _accepted(ports, rules, task)
 
 
+async def _not_there(ports: Ports, rules: Rules, wanting: list[Drop]) -> Outcome:
+    """It is undone or begins again as soon as that is noticed. Of what is done again nobody notices that it lacks its second input: a new
+    one would be other work.
+    """
+    await look_again(ports, rules, wanting)
+    await roots_online(ports, *wanting)
+    lacking = await ports.blocking(_lack_partners, ports, rules, wanting)
+    if lacking and await ports.store.transaction("are they done again", lambda tx: all(tx.drops.was_submitted(one.id) for one in wanting)):
+        return Fail("the picture or sound that it was done with before is not there any more")
+    return Later(rules.settle_seconds, "its file is not there any more")
+
+
 def _still_there(ports: Ports, rules: Rules, wanting: list[Drop]) -> bool:
     """Whether the file of any drop that wants it lies where it was, or did so once and was only moved by a person afterwards."""
     return any(drop.detached or _present(ports, rules, drop) for drop in wanting)
@@ -86,17 +93,20 @@ def _present(ports: Ports, rules: Rules, drop: Drop) -> bool:
     try:
         if not drop.stat_is(ports.files.stat(rules.layout.original(drop))):
             return False
-        return drop.partner is None or any(drop.partner_is(stat) for stat in _partner_stats(ports, rules, drop))
+        return drop.partner is None or any(drop.partner_is(stat) for stat in partner_stats(ports, rules, drop))
     except FileGone:
         return False
     except FileUnreadable:
         return True
 
 
-def _partner_stats(ports: Ports, rules: Rules, drop: Drop) -> Iterable[Stat]:
-    for path in rules.layout.partners(drop):
-        with suppress(FileGone):
-            yield ports.files.stat(path)
+def _lack_partners(ports: Ports, rules: Rules, wanting: list[Drop]) -> bool:
+    """Whether all that these drops lack is what they were paired with."""
+    try:
+        there = [drop.stat_is(ports.files.stat(rules.layout.original(drop))) for drop in wanting if drop.partner is not None]
+    except FileGone:
+        return False
+    return bool(wanting) and there == [True] * len(wanting)
 
 
 async def _links(ports: Ports, job: Job) -> dict[str, str] | Done | Retry:

@@ -743,6 +743,29 @@ def test_a_film_that_was_refused_for_being_cut_is_paired_with_its_picture_when_i
     assert world.rows("SELECT state, partner FROM drops") == [{"state": "settled", "partner": b"face swap/clip.jpg"}]
 
 
+@pytest.mark.parametrize("after", ["archive", "keep"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_pair_is_not_done_again_with_another_picture(
+    world: World, video: Callable[..., bytes], picture: bytes, when: str, after: str
+) -> None:
+    """That would be other work. What is wrong with it is said, and nothing waits for the picture for ever."""
+    world.with_layout(after=after)
+    theirs = world.drop("face swap", "face.jpg", picture)
+    arrive(world, "clip.mp4", video(), "face swap")
+    work(world)
+    assert states(world) == ["archived" if after == "archive" else "kept"]
+    if when == "before":
+        theirs.write_bytes(picture + b"another")
+        assert "not there any more" in refused(world, "redo", "1")
+        return
+    done(world, "redo", "1")
+    theirs.write_bytes(picture + b"another")
+    world.notice()
+    work(world)
+    assert states(world, "jobs") == ["done", "failed"]
+    assert "picture or sound" in world.one("SELECT reason FROM jobs WHERE id = 2")
+
+
 def test_a_pair_that_failed_is_tried_again_from_where_both_were_put(world: World, video: Callable[..., bytes], picture: bytes) -> None:
     world.drop("face swap", "clip.jpg", picture)
     fail_tasks(world, 1)
