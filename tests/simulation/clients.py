@@ -85,7 +85,7 @@ class Bring:
             await self._come()
         except OSError as error:
             self.person.tell("cannot go on with %s: %s", self.path, error)
-            await self.person.until_there()
+        await self.person.until_there()  # what has come of it is not to be seen before
         self.person.record.under_way.remove(self)
         if not self._is_cut_off:
             self._end()
@@ -129,8 +129,8 @@ class Bring:
         self._seen = self.person.inode(self.path) or self._seen
         if self._victim is not None:
             self._victim.look()
-        if self._gift is None and self.person.content(self.path) == self.ware.data:
-            self._gift = self.person.give(self.path, self.ware, main=self.main)
+        if self._gift is None and self.person.content(path := self._where()) == self.ware.data:
+            self._gift = self.person.give(path, self.ware, main=self.main)
             self.once_whole(self._gift)
 
     def _broken_off(self, path: bytes) -> None:

@@ -53,6 +53,7 @@ class People:
         self.record = Record()
         self.rooms = [(volume, volume.room) for volume in (world.ground.media, world.ground.cold)]
         self._world = world
+        self._is_to_be_seen = False
         self._persons = [Person(world, self.record, name) for name in NAMES]
 
     @property
@@ -78,6 +79,14 @@ class People:
         if self._world.ground.remote:
             return
         self.record.cut_off()
+        self._is_to_be_seen = True
+        self.see_what_is_left()
+
+    def see_what_is_left(self) -> None:
+        """After a power cut, as soon as the media are there: nobody sees what it has taken while they are away."""
+        if not self._is_to_be_seen or self._world.ground.is_away(self._world.machines[0]):
+            return
+        self._is_to_be_seen = False
         person = self._persons[0]
         roots = (person.layout.inbox, person.layout.failed, person.layout.archive)
         left = {path: digest(person.content(path) or b"") for root in roots for path in person.files_below(root, hidden=True)}

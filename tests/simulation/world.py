@@ -201,6 +201,7 @@ class World:
         """The media are back everywhere."""
         for machine in self.machines:
             self.ground.plug_in(machine)
+        self.people.see_what_is_left()
 
     # The life
 
