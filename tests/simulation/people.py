@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qavix_watch.core.tasks import TaskType
 from tests.simulation import bringing, commands, elsewhere, hands, surroundings
 from tests.simulation.gifts import Record, digest
+from tests.simulation.ground import ROOT
 from tests.simulation.person import Person
 from tests.simulation.sight import OURS
 from tests.simulation.wares import Ware, facts_of
@@ -84,7 +85,7 @@ class People:
 
     def see_what_is_left(self) -> None:
         """After a power cut, as soon as the media are there: nobody sees what it has taken while they are away."""
-        if not self._is_to_be_seen or self._world.ground.is_away(self._world.machines[0]):
+        if not self._is_to_be_seen or not self._world.ground.kernel.is_mount_point(ROOT):
             return
         self._is_to_be_seen = False
         person = self._persons[0]

@@ -529,6 +529,15 @@ def test_a_power_cut_takes_what_nobody_has_kept() -> None:
     assert ann(kept).lies(kept.people.gifts[0])
 
 
+def test_what_a_power_cut_has_taken_is_seen_once_the_media_are_back() -> None:
+    world = done(bringing.a_file)
+    world.unplug()
+    world.people.after_power_cut()
+    world.plug_in()
+    world.people.see_what_is_left()
+    assert ann(world).lies(world.people.gifts[0])
+
+
 def test_nobody_makes_long_pauses_in_what_cannot_be_seen_to_grow() -> None:
     for remote in (False, True):
         world = small(remote=remote)
