@@ -37,11 +37,14 @@ ACCOUNT_HINT = (
 
 
 async def follow(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
-    """One round: tasks that have left the open lists are asked for one by one, the others' progress is noted."""
+    """One round: tasks that have left the open lists are asked for one by one, the others' progress is noted.
+
+    Where none is open it rests: whoever leaves a task to be followed says so. A state that is written for nothing lets no disk sleep.
+    """
     began = ports.clock.now()
     ours: list[OpenTask] = await ports.store.transaction("what is open", lambda tx: tx.jobs.open_tasks())
     if not ours:
-        return Later(rules.poll_max_seconds)
+        return Later(None)
     listed: dict[str, Task] = {}
     for status in OPEN_STATUSES:
         await _pages(ports, status, listed, len(ours))
@@ -98,7 +101,7 @@ async def look(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         await ports.store.transaction("its credits", lambda tx: task_failed(tx, hand, task.credits_used, ports.clock.now()))
         return Fail(f"the task failed: {task.error_message or 'the service did not say why'}")
     if task.status != "completed":
-        return await _still_open(ports, job, task)
+        return await _still_open(ports, rules, job, task)
     if task.output is None or not task.output.urls:
         return Retry("the task is completed, but there is no result yet")
     is_done = {"task_status": task.status, "progress": 100, "overdue_since": None}
@@ -106,20 +109,26 @@ async def look(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     return Done(JobState.FETCHING, "the task is completed", fields, also=lambda tx: tx.money.freed(ports.clock.now()))
 
 
-async def _still_open(ports: Ports, job: Job, task: Task) -> Later:
-    """The service works on it. A task past its deadline is told of once; nothing else changes by it."""
+async def _still_open(ports: Ports, rules: Rules, job: Job, task: Task) -> Later:
+    """The service works on it: it is followed with the others. A task past its deadline is told of once; nothing else changes by it."""
     fields = {"task_status": task.status, "progress": task.progress if task.progress is not None else job.progress}
     now = ports.clock.now()
     content = await ports.store.transaction("its length", lambda tx: tx.contents.find(job.main_sha256))
     allowed = allowed_seconds(job.task, None if content is None else content.duration, None if job.text is None else len(job.text))
+
+    def followed(tx: Tx) -> None:
+        tx.house.hurry("follow", now + rules.poll_max_seconds)
+
+    def late(tx: Tx) -> None:
+        followed(tx)
+        tx.work.note(now, "job", job.id, job.state, job.state, why)
+
     if now - (job.submitted_at or now) <= allowed:
-        return Later(None, "", {**fields, "overdue_since": None} if job.overdue_since is not None else fields)
+        return Later(None, "", {**fields, "overdue_since": None} if job.overdue_since is not None else fields, also=followed)
     why = overdue_said(allowed)
     if job.overdue_since is not None:
-        return Later(None, why, fields)
-    return Later(
-        None, why, {**fields, "overdue_since": now}, also=lambda tx: tx.work.note(now, "job", job.id, job.state, job.state, why)
-    )
+        return Later(None, why, fields, also=followed)
+    return Later(None, why, {**fields, "overdue_since": now}, also=late)
 
 
 async def _lost(ports: Ports, job: Job) -> Outcome:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.simulation.outcomes import Ended, Live
 
 MOST_SHRINKING_SECONDS = 90.0
+LIVES_A_COLLECTION = 10
 SPAWN = multiprocessing.get_context("spawn")
 """Nothing is inherited, neither memory nor the seed of hashes: what a life makes of them would show."""
 
@@ -125,7 +126,8 @@ def serve(connection: Connection, live: Live, seed: int, folder: str, life_secon
     for answered in count():
         number, tape = connection.recv()
         connection.send((attempts.one(choices_of(seed, number)) if tape is None else attempts.shrunk(tape), True))
-        gc.collect()
+        if answered % LIVES_A_COLLECTION == 0:
+            gc.collect()
         if not answered:
             gc.freeze()  # what the first life has left stays: modules, caches, statements
 

@@ -93,7 +93,17 @@ def submitted(world: World, video: Callable[..., bytes]) -> World:
 def test_where_nothing_is_open_nothing_is_asked(world: World) -> None:
     told = Told(world.client, list_tasks=lambda **_: pytest.fail("no task is ours"))
     world.with_ports(api=told)
-    assert world.step("follow") == Later(world.rules.poll_max_seconds)
+    assert world.step("follow") == Later(None)
+
+
+def test_a_task_that_is_looked_at_alone_and_still_open_is_followed_with_the_others(submitted: World) -> None:
+    """Its round may have come to rest meanwhile, since its job was elsewhere: its results were expired, or a person was asked."""
+    submitted.act(lambda tx: tx.work._connection.execute("UPDATE duties SET due = NULL WHERE name = 'follow'"))
+    submitted.with_ports(api=Told(submitted.client, get_task=lambda _id: task(submitted, "processing")))
+    submitted.act(lambda tx: tx.work.wake("job", 1, submitted.clock.now()))
+    assert isinstance(submitted.step("look"), Later)
+    submitted.later(submitted.rules.poll_max_seconds)
+    assert submitted.is_due("follow")
 
 
 def test_an_open_tasks_progress_is_noted_without_asking_for_it(submitted: World) -> None:

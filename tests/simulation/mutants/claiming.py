@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from qavix_watch.worker import Piece
 
 FILE = bringing.a_file
-ZOMBIES = each("freeze", "two machines", machine="B", since=25.3)
+ZOMBIES = each("freeze", "two machines", since=25.3)
 RESTARTS = calm(
     "lives in which two machines die often and uploads are slow", bringing.a_series, **SHARED, **{"upload slow": (2,) * 8},
     often=("death A", "death B"),

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 FILE = bringing.a_file
 COLD_ARCHIVES = lives_with("lives with the archive on another disk", **COLD)
-ZOMBIES = each("freeze", "two machines", machine="B", since=25.3)
+ZOMBIES = each("freeze", "two machines", since=25.3)
 NAMES_TAKEN = lives_with("lives in which Ann takes the name of a result", **does(FILE, elsewhere.take_result_name))
 DUPLICATES = lives_with("lives in which Ann brings the same again", **does(FILE, bringing.a_duplicate))
 REPLACED = calm(
