@@ -55,14 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.print(f"{len(chosen)} faults, seed {seed}", highlight=False)
     rows = played(console, chosen, asked, seed)
     console.print(markdown(rows) if asked.markdown else shown(rows), soft_wrap=asked.markdown, markup=not asked.markdown)
-    for row in rows:
-        if row.trouble:
-            console.print(f"\n{row.fault.full_name}\n{row.trouble}", markup=False, highlight=False, soft_wrap=True)
     return 0 if all(row.is_well for row in rows) else 1
 
 
 def played(console: Console, chosen: list[Fault], asked: argparse.Namespace, seed: int) -> list[Row]:
-    """Play each, under a bar where somebody looks."""
+    """Play each, under a bar where somebody looks. What is not well is told at once: it may be long until the table comes."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     rows = []
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -73,6 +70,8 @@ def played(console: Console, chosen: list[Fault], asked: argparse.Namespace, see
             progress.remove_task(bar)
             if not console.is_terminal:
                 console.print(f"{fault.full_name}: {rows[-1].short}", highlight=False, markup=False)
+            if rows[-1].trouble:
+                console.print(f"\n{fault.full_name}\n{rows[-1].trouble}\n", markup=False, highlight=False, soft_wrap=True)
     return rows
 
 

@@ -35,6 +35,8 @@ IN_HAND = len(ORDERS)
 DRAINS_WITHIN = STOP_SECONDS + CLOSE_SECONDS + LAST_REPORT_SECONDS + 2.0
 LEASE_SECONDS = 60.0
 """As the worker has it."""
+IN_EARNEST = 4
+"""So many sites are frozen for that long."""
 BEGUN_IN_VAIN = """
     SELECT 'drop-' || id FROM drops WHERE due IS NULL AND owner IS NULL AND reason LIKE 'it was begun%'
     UNION ALL SELECT CAST(id AS TEXT) FROM jobs WHERE state = 'held' AND reason LIKE 'it was begun%'"""
@@ -147,18 +149,10 @@ def end(home: Home) -> None:
     besides="a second start is refused with the owner's pid; it goes on when it wakes, and the next start when it dies",
 )
 def frozen(trial: Trial) -> None:
-    """Where it is played often some sites are frozen in earnest, side by side; else the leases in the state are made older meanwhile."""
-    in_earnest = 4 if trial.times > 4 else 0
-    with ExitStack() as stack:
-        sites = [stack.enter_context(trial.site()) for _ in range(in_earnest)]
-        for site in sites:
-            freeze(site, trial)
-        until = time.monotonic() + LEASE_SECONDS + 5.0
-        for site in sites:
-            refused(site.home)
-        soon(lambda: time.monotonic() > until, 2 * LEASE_SECONDS)
-        for site in sites:
-            wake(site, trial)
+    """Where it is played often some sites are frozen in earnest; else the leases in the state are made older meanwhile."""
+    in_earnest = IN_EARNEST if trial.times > IN_EARNEST else 0
+    if in_earnest:
+        frozen_in_earnest(trial)
     for times in portions(trial.times - in_earnest, 10):
         with trial.site() as site:
             for _ in range(times):
@@ -168,6 +162,20 @@ def frozen(trial: Trial) -> None:
                     site.home.signal(signal.SIGSTOP)
                 refused(site.home)
                 wake(site, trial)
+
+
+def frozen_in_earnest(trial: Trial) -> None:
+    """Side by side, for as long as it takes."""
+    with ExitStack() as stack:
+        sites = [stack.enter_context(trial.site()) for _ in range(IN_EARNEST)]
+        for site in sites:
+            freeze(site, trial)
+        until = time.monotonic() + LEASE_SECONDS + 5.0
+        for site in sites:
+            refused(site.home)
+        soon(lambda: time.monotonic() > until, 2 * LEASE_SECONDS)
+        for site in sites:
+            wake(site, trial)
 
 
 def freeze(site: Site, trial: Trial) -> None:

@@ -49,7 +49,7 @@ class Row:
     def cells(self) -> Sequence[str]:
         """One for each of HEADS."""
         if self.verdict is None:
-            return (self.fault.full_name, "–", "–", "–", "–", "–", f"not played: {self.skipped}" if self.skipped else "failed: see below")
+            return (self.fault.full_name, "–", "–", "–", "–", "–", f"not played: {self.skipped}" if self.skipped else "failed: see above")
         found = self.verdict
         counts = (found.survived, len(found.lost), len(found.twice), len(found.wrong))
         return (self.fault.full_name, *(f"{count:,}" for count in counts), found.recovery, self.fault.besides)
