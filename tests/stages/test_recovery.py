@@ -27,15 +27,6 @@ if TYPE_CHECKING:
 ORDER = "dub en to es"
 
 
-@pytest.fixture
-def ready(world: World, video: Callable[..., bytes]) -> Path:
-    """The file of a job that is to be submitted."""
-    path = world.drop(ORDER, "clip.mp4", video())
-    world.notice()
-    world.steps("settle", "fingerprint", "order", "prepare", "upload")
-    return path
-
-
 def start(world: World, starts: int) -> None:
     """The service starts on a folder that has seen so many starts."""
     given = Start("node", "boot", 1, "", [("place", b"/root", starts)])

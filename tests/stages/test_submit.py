@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 ORDER = "dub en to es"
 
 
-@pytest.fixture
-def ready(world: World, video: Callable[..., bytes]) -> Path:
-    """The file of a job that is to be submitted."""
-    path = world.drop(ORDER, "clip.mp4", video())
-    world.notice()
-    world.steps("settle", "fingerprint", "order", "prepare", "upload")
-    return path
-
-
 def job(world: World) -> dict[str, Any]:
     return world.rows("SELECT * FROM jobs ORDER BY id DESC LIMIT 1")[0]
 
