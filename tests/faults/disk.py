@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import time
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.fault import fault
@@ -18,9 +17,10 @@ from tests.support.kinds import drop_one
 from tests.support.loops import mounted
 from tests.support.powercut import Keeps, cut
 from tests.support.service import wait_for
+from tests.support.trees import below, files_below, hashes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.faults.trial import Site, Trial
@@ -190,17 +190,10 @@ def come_back(disks: list[Disk]) -> None:
 
 def bring_again_what_is_lost(site: Site) -> None:
     """What somebody brought without making it durable may have gone with the power: she brings it again."""
-    there = set(hashes_of(path for path in site.home.root.rglob("*") if path.is_file()))
+    there = set(hashes_of(files_below(site.home.root)))
     for given in site.given:
         if not there.issuperset(given.contents):
             drop_one(site.home, site.wares, given.order, given.number)
-
-
-def hashes_of(paths: Iterable[Path]) -> Iterator[str]:
-    """The SHA-256 of each file, whatever its name; those that are put away just now are passed over."""
-    for path in paths:
-        with suppress(FileNotFoundError):
-            yield hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @fault("EIO on fsync: results, originals, folders", times=6, besides="the service runs on, and goes on by itself")
@@ -234,7 +227,7 @@ def archive_elsewhere(trial: Trial) -> None:
     with site_on(trial, "root/archive", megabytes=64) as (site, _):
         for _ in range(trial.times):
             bring_some(trial, site)
-            wait_for(lambda: any(site.home.root.rglob(".qavix-[ac]*")), 60, "an original to be put away", every=0.0)
+            wait_for(lambda: any(below(site.home.root, ".qavix-[ac]*")), 60, "an original to be put away", every=0.0)
             time.sleep(trial.dice.uniform(0.0, 0.01))
             site.home.kill()
             site.home.start()
@@ -282,7 +275,7 @@ def cut_at_random(trial: Trial, *places: str) -> None:
                 site.home.kill()
                 come_back(disks)
                 assert last_event(site) >= committed, "commits were taken back"
-                assert away <= set(hashes_of((site.home.root / "archive").rglob("work *"))), "what was put away is not whole"
+                assert away <= set(hashes_of(files_below(site.home.root / "archive", "work *"))), "what was put away is not whole"
                 site.home.start(ready=number % 5 == 0 or number == times)
                 if number % 5 == 0 or number == times:
                     bring_again_what_is_lost(site)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.faults.pieces import OTHER, Piece, laid, made_from, noted
 from tests.faults.verdict import content_of
+from tests.support.trees import files_below
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ NOT_FOLLOWED = 9
 
 def all_below(folder: Path) -> dict[str, bytes]:
     """Each file there, by its path."""
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {str(path): path.read_bytes() for path in files_below(folder)}
 
 
 def file_named(site: Site, stem: str) -> Piece:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import time
@@ -17,6 +18,7 @@ from tests.faults.trial import QUICK, Given
 from tests.support.kinds import SPEECH
 from tests.support.rights import unprivileged
 from tests.support.service import wait_for
+from tests.support.trees import files_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -151,7 +153,7 @@ def give_rights_back(unreadable: list[tuple[Piece, float]]) -> None:
     """When it is time; wherever the file lies by then."""
     for piece, at in [entry for entry in unreadable if entry[1] < time.monotonic()]:
         unreadable.remove((piece, at))
-        for path in piece.site.home.root.rglob(piece.path.name):
+        for path in files_below(piece.site.home.root, glob.escape(piece.path.name)):
             path.chmod(0o644)
 
 

@@ -9,9 +9,10 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tests.faults.disk import ARRIVING, begun, hashes_of
+from tests.faults.disk import ARRIVING, begun
 from tests.faults.fault import fault
 from tests.support.kinds import SPEECH
+from tests.support.trees import files_below, hashes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ def without_a_state(home: Home) -> None:
 def dropped_again(site: Site) -> None:
     """People take every original from the archive and drop it where it was."""
     archive = site.home.root / "archive"
-    for path in [path for path in archive.rglob("work *") if path.is_file()]:
+    for path in list(files_below(archive, "work *")):
         os.rename(path, site.home.inbox / path.relative_to(archive))
 
 
@@ -89,7 +90,7 @@ def restore(site: Site) -> None:
         site.home.state.with_name(site.home.state.name + companion).unlink(missing_ok=True)
     shutil.copy(site.home.base / "backup.db", site.home.state)
     known = {os.fsdecode(path).rpartition(".")[0] for (path,) in site.home.query("SELECT path FROM drops")}
-    waiting = set(hashes_of(path for path in site.home.inbox.rglob("*") if path.is_file()))
+    waiting = set(hashes_of(files_below(site.home.inbox)))
     site.forgotten = sum(str(given) not in known and waiting.isdisjoint(given.contents) for given in site.given)
 
 

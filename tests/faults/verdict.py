@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.support.pair import billed
+from tests.support.trees import below, files_below, hashes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,12 +107,12 @@ def content_of(path: Path) -> str:
 
 def contents_in(folder: Path) -> Iterator[str]:
     """The SHA-256 of each file that a person sees in a folder and below."""
-    return (hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(folder))
+    return hashes_of(_files(folder))
 
 
 def _files(folder: Path) -> Iterable[Path]:
     """Files that a person sees."""
-    return (path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path.relative_to(folder)))
+    return (path for path in files_below(folder) if not _is_hidden(path.relative_to(folder)))
 
 
 def _is_hidden(path: Path) -> bool:
@@ -120,4 +121,4 @@ def _is_hidden(path: Path) -> bool:
 
 def _private(root: Path) -> Iterable[Path]:
     """What is made under names of our own, and must not be left behind."""
-    return (path for path in root.rglob(".qavix-*") if path.name != MARKER)
+    return (path for path in below(root, ".qavix-*") if path.name != MARKER)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from qavix_watch.cli.init import prepare
 from qavix_watch.config import load
+from tests.support.trees import files_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -209,7 +210,7 @@ class Home:
 
     def results(self) -> list[str]:
         """Every file in the outbox, relative to it."""
-        return sorted(str(path.relative_to(self.outbox)) for path in self.outbox.rglob("*") if path.is_file())
+        return sorted(str(path.relative_to(self.outbox)) for path in files_below(self.outbox))
 
 
 @contextmanager

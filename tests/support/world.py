@@ -28,6 +28,7 @@ from qavix_watch.store.sqlite import Store
 from qavix_watch.store.work import KINDS
 from qavix_watch.system import SystemChance, Threads
 from qavix_watch.worker import Piece, Worker, lanes
+from tests.support.trees import files_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -298,4 +299,4 @@ class World:
     def files(self, room: str = "outbox") -> list[str]:
         """Every file in a room, relative to it, those of our own too."""
         folder = self.root / room
-        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        return sorted(str(path.relative_to(folder)) for path in files_below(folder))
