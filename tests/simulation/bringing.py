@@ -88,8 +88,9 @@ async def a_pair_again(person: Person) -> None:
 
 
 def _pairs(person: Person) -> list[Gift]:
-    """The films that came well, with their second inputs."""
-    return [gift for gift in person.record.gifts if gift.main and gift.whole and gift.partners and gift.places[0].order is not None]
+    """The films that came well, with their second inputs, in a folder for such."""
+    films = [gift for gift in person.record.gifts if gift.main and gift.whole and gift.partners]
+    return [film for film in films if (order := film.places[0].order) is not None and order.spec.partner is not None]
 
 
 def _beside(person: Person, path: bytes, kind: MediaKind, *, shared: bool) -> bytes:
@@ -112,13 +113,14 @@ async def _partner(person: Person, path: bytes, kind: MediaKind, film: Gift | No
 
 def _join(film: Gift, partner: Gift) -> None:
     """Write down that a film has a second input now, if that still lies beside it."""
-    if not partner.removed and _goes_with(partner, film):
+    if not partner.removed and goes_with(partner, film):
         film.partners.append(partner.sha256)
     else:
         film.hindrance = film.hindrance or "its partner lies elsewhere"
 
 
-def _goes_with(partner: Gift, film: Gift) -> bool:
+def goes_with(partner: Gift, film: Gift) -> bool:
+    """Whether the one lies where it is the second input of the other."""
     (folder, name), (own, called) = os.path.split(partner.path), os.path.split(film.path)
     return folder == own and split_name(name)[0] in {split_name(called)[0], b"face", b"audio"}
 

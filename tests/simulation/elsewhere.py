@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qavix_watch.core.layout import name_of
 from qavix_watch.core.naming import result_name, split_name
 from qavix_watch.core.tasks import MediaKind, TaskType
+from tests.simulation.bringing import goes_with
 from tests.simulation.clients import Bring
 from tests.simulation.gifts import digest
 from tests.simulation.hands import lying, part
@@ -184,11 +185,12 @@ async def bring_result(person: Person) -> None:
     folder = person.layout.inbox + os.path.dirname(source)[len(person.layout.outbox) :]
     path = person.free_name(folder, b"result", b".mp4")
     person.record.readable.add(digest(data))
-    await Bring(person, path, Ware(MediaKind.VIDEO, data, shows=True), once_whole=_is_a_result).run()
+    await Bring(person, path, Ware(MediaKind.VIDEO, data, shows=True), once_whole=lambda gift: _is_a_result(person, gift)).run()
     person.count("result brought back")
 
 
-def _is_a_result(gift: Gift) -> None:
+def _is_a_result(person: Person, gift: Gift) -> None:
+    gift.partners = [other.sha256 for other in person.record.gifts if not other.main and goes_with(other, gift)]
     gift.hindrance = gift.hindrance or "it is a result of this very order, unless that has another name by now"
 
 
