@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.media import make_image
 from tests.support.service import wait_for
+from tests.support.trees import files_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ def sha256_of(data: bytes) -> str:
 
 def files(top: Path) -> dict[str, bytes]:
     """What lies below a folder, by relative path."""
-    return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+    return {str(path.relative_to(top)): path.read_bytes() for path in files_below(top)}
 
 
 def archived(here: Home) -> dict[str, bytes]:

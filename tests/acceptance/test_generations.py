@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from tests.support.service import wait_for
+from tests.support.trees import files_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ FAIL = {"operation": "task", "kind": "fail_task", "message": "no speech found"}
 
 
 def files(top: Path) -> list[str]:
-    return sorted(str(path.relative_to(top)) for path in top.rglob("*") if path.is_file())
+    return sorted(str(path.relative_to(top)) for path in files_below(top))
 
 
 def generations(here: Home) -> list[tuple[int, str]]:

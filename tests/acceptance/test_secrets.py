@@ -13,6 +13,7 @@ import pytest
 from tests.support.kinds import ORDERS, Wares, drop_each, drop_one
 from tests.support.pair import QUICK_SANDBOX, paired
 from tests.support.service import wait_for
+from tests.support.trees import files_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def work(home: Home, sandbox: Running, wares: Wares) -> None:
 
 def everything_written(home: Home) -> Iterator[tuple[Path, bytes]]:
     """Every file below the installation: state, log, results, notes, originals."""
-    return ((path, path.read_bytes()) for path in home.base.rglob("*") if path.is_file())
+    return ((path, path.read_bytes()) for path in files_below(home.base))
 
 
 def spellings(secret: str) -> list[bytes]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.service import wait_for
+from tests.support.trees import files_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ def test_what_is_said_before_the_next_start_is_done_then(home: Callable[..., Hom
     here.command("resume")
     here.rest(1)
     assert states(here) == ["failed", "done"]
-    assert not [path for path in (here.root / "failed").rglob("*") if path.is_file()]
+    assert not list(files_below(here.root / "failed"))
 
 
 def test_the_socket_is_its_owners_alone_and_a_stale_one_does_no_harm(home: Callable[..., Home]) -> None:
