@@ -39,6 +39,8 @@ IN_EARNEST = 4
 """So many sites are frozen for that long."""
 BEGUN_IN_VAIN = """
     SELECT 'drop-' || id FROM drops WHERE due IS NULL AND owner IS NULL AND reason LIKE 'it was begun%'
+    UNION ALL SELECT 'drop-' || drop_id FROM deliveries WHERE state = 'pending' AND due IS NULL AND owner IS NULL
+    AND reason LIKE 'it was begun%'
     UNION ALL SELECT CAST(id AS TEXT) FROM jobs WHERE state = 'held' AND reason LIKE 'it was begun%'"""
 """What is held for having been in hand whenever the service died, by the ids that commands take."""
 
