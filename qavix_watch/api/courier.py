@@ -44,13 +44,15 @@ class Courier:
 
     @contextmanager
     def exchange(
-        self, method: str, url: httpx.URL, headers: Headers, what: str, content: Content = None
+        self, method: str, url: httpx.URL, headers: Headers, what: str, content: Content = None, *, patience: float = 0.0
     ) -> Iterator[httpx.Response]:
-        """Send, and give the answer with its body unread. Exactly `headers` go out, and Host.
+        """Send, and give the answer with its body unread. Exactly `headers` go out, and Host. `patience`: so many seconds more than
+        usual until the answer begins.
 
         Unreachable for all that goes wrong with the connection, also while the body of the `with` reads from it.
         """
-        extensions = {"timeout": self._timeout, "trace": self._guard(url, what)}
+        timeout = {**self._timeout, "read": (self._timeout["read"] or 0.0) + patience}
+        extensions = {"timeout": timeout, "trace": self._guard(url, what)}
         try:
             request = httpx.Request(method, url, headers=headers, content=content, extensions=extensions)
             response = self._http.send(request, stream=True)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 WHAT = "the upload"
 METHODS = frozenset({"PUT", "POST"})
 LONGEST_REASON = 300
+BUFFERED_BYTES = 256 * 1024
+SLOWEST_RATE = 1024
+"""What was written last may still lie in buffers on the way, and leave them at so few bytes a second: no answer comes before that."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110, field names
 _OURS = frozenset({"host", "content-length"})
@@ -57,7 +60,8 @@ def upload(courier: Courier, pace: Pace, grant: UploadGrant, source: Source, siz
     headers = _headers(grant, url, size)
     body = _Body(source, size, meter, pace)
     meter.start(size)
-    with courier.exchange(_method(grant), url, headers, WHAT, body.chunks()) as response:
+    patience = min(size, BUFFERED_BYTES) / SLOWEST_RATE
+    with courier.exchange(_method(grant), url, headers, WHAT, body.chunks(), patience=patience) as response:
         _accepted(response, url)
     if body.sent != size:
         raise Unreachable(f"{url.host} answered before it had the whole file.", maybe_done=False)

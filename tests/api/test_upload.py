@@ -241,11 +241,20 @@ def test_a_server_that_reads_nothing_or_says_nothing_meets_the_timeout(serve: Se
     client = TransferClient(public_only=False, timeout=0.3)
     done = threading.Event()
     server = serve(lambda peer: (peer.head(), done.wait(20)))
-    for size in (10, 64 * MIB):
+    for size in (10, 64 * MIB):  # the one lies in buffers, whole; the other does not go into them
         with pytest.raises(Unreachable, match="too long"):
             put(client, grant_of(server), b"x" * size)
     done.set()
     client.close()
+
+
+def test_what_lies_in_buffers_on_a_slow_way_may_take_its_time(serve: Serve) -> None:
+    """At 1 KB a second ten of them take ten seconds, and were written at once."""
+    client = TransferClient(public_only=False, timeout=0.3)
+    server = serve(lambda peer: (peer.request(), time.sleep(1.0), peer.send(answer("200 OK"))))
+    put(client, grant_of(server), b"x" * 10_000)
+    client.close()
+    assert len(server.seen) == 1
 
 
 def test_tls_to_storage_is_checked_against_the_ca_file(
