@@ -63,8 +63,18 @@ OLDER_STATE_HINT = (
 
 def open_state(settings: Settings) -> Store:
     """Open or make the state. StateUnusable where it cannot be: one that is damaged or newer is left as it is."""
+    look_at_state(settings)
+    return store_of(settings)
+
+
+def look_at_state(settings: Settings) -> None:
+    """Read the whole of it, which takes long where it is large. StateUnusable."""
     prepare_state(settings.state.path)
     examine(settings.state.path, settings.api.base_url, settings.api.account)
+
+
+def store_of(settings: Settings) -> Store:
+    """The state that was looked at."""
     return Store(settings.state.path, settings.api.base_url, settings.api.account, uuid.uuid4().hex)
 
 
@@ -108,7 +118,8 @@ async def _serve(process: Process, asked: Asked) -> None:
 async def living(settings: Settings, key: Secret | None) -> AsyncIterator[Service]:
     """A service for one life, built and closed. Whoever asks for it holds the lock of the state."""
     log = structlog.get_logger()
-    store = open_state(settings)
+    await asyncio.to_thread(look_at_state, settings)
+    store = store_of(settings)
     try:
         with held_markers(settings, store.id) as places:
             for key_name in settings.without_effect:

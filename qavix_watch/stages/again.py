@@ -19,30 +19,34 @@ if TYPE_CHECKING:
     from qavix_watch.ports.state import Tx
 
 _NOT_THERE = "its original is not there any more; drop it again"
+_NOT_PAIRED = "the picture or sound that it was done with is not there any more; drop both again"
 _OVER = (DeliveryState.FAILED, DeliveryState.CANCELLED)
 
 
-async def originals_missing(ports: Ports, rules: Rules, target: str) -> frozenset[int]:
-    """The drops at rest that a command is about whose originals are not there, or what these were paired with: what somebody else put in
-    their place is none. While a root is offline, that is not known.
+async def not_there(ports: Ports, rules: Rules, target: str) -> dict[int, str]:
+    """The drops at rest that a command is about whose original is not there, or what that was paired with, and what to say of it: what
+    somebody else put in their place is none. While a root is offline, that is not known.
     """
     drops = await ports.store.transaction("what it is about", lambda tx: _about(tx, target))
     try:
         await ports.blocking(ports.roots.check)
     except RootOffline:
-        return frozenset()
-    return frozenset([drop.id for drop in drops if not await ports.blocking(_is_there, ports, rules, drop)])
+        return {}
+    said = {drop.id: await ports.blocking(_lacks, ports, rules, drop) for drop in drops}
+    return {number: what for number, what in said.items() if what}
 
 
-def _is_there(ports: Ports, rules: Rules, drop: Drop) -> bool:
+def _lacks(ports: Ports, rules: Rules, drop: Drop) -> str:
     """What cannot be looked at may be it."""
     try:
-        there = drop.stat_is(ports.files.stat(rules.layout.original(drop)))
-        return there and (drop.partner is None or any(drop.partner_is(stat) for stat in partner_stats(ports, rules, drop)))
+        if not drop.stat_is(ports.files.stat(rules.layout.original(drop))):
+            return _NOT_THERE
+        paired = drop.partner is None or any(drop.partner_is(stat) for stat in partner_stats(ports, rules, drop))
     except FileGone:
-        return False
+        return _NOT_THERE
     except FileError:
-        return True
+        return ""
+    return "" if paired else _NOT_PAIRED
 
 
 def _about(tx: Tx, target: str) -> list[Drop]:
@@ -106,7 +110,8 @@ def _retried(tx: Tx, steering: Steering, job: Job, missed: Sequence[Delivery]) -
     if not drops and newest.id != job.id and job.state is not JobState.DONE:
         return f"job {newest.id} has taken its place ({newest.state})"
     if not drops:
-        raise CommandRefused("it is done; `redo` does it again as a new task" if job.state is JobState.DONE and not missed else _NOT_THERE)
+        done = job.state is JobState.DONE and not missed
+        raise CommandRefused("it is done; `redo` does it again as a new task" if done else _why_none(steering, missed))
     number = ensure(tx, plan_of(steering.rules, job), job.priority, steering.now)
     _wanted_again(tx, steering, number, drops)
     return _said(tx, job, number)
@@ -171,7 +176,7 @@ def _redone(tx: Tx, steering: Steering, job: Job, deliveries: Sequence[Delivery]
         raise CommandRefused(f"{what} is being worked on ({newest.state}); `cancel {newest.id}` first, or wait for its end")
     drops = _usable(tx, steering, job, deliveries)
     if not drops:
-        raise CommandRefused(_NOT_THERE)
+        raise CommandRefused(_why_none(steering, deliveries))
     number = begin(tx, plan_of(steering.rules, job), job.priority, steering.now, why=steering.why)
     _wanted_again(tx, steering, number, drops)
     return f"it is done again as job {number}, a new task"
@@ -188,6 +193,11 @@ def _usable(tx: Tx, steering: Steering, job: Job, deliveries: Sequence[Delivery]
     there = [drop for drop in drops if drop.state in usable and not drop.detached and drop.id not in steering.missing]
     there = [drop for drop in there if (drop.sha256, drop.partner_sha256) == (job.main_sha256, job.partner_sha256)]
     return [drop for drop in there if drop.state is DropState.DELIVERING or drop.is_away or _newest_there(tx, drop)]
+
+
+def _why_none(steering: Steering, deliveries: Sequence[Delivery]) -> str:
+    """Why none of their drops is usable."""
+    return next((steering.missing[one.drop_id] for one in deliveries if one.drop_id in steering.missing), _NOT_THERE)
 
 
 def _newest_there(tx: Tx, drop: Drop) -> bool:
@@ -216,7 +226,7 @@ def _replaced(tx: Tx, steering: Steering, earlier: Job, drop: Drop, job: int) ->
 
 def _origin(tx: Tx, steering: Steering, drop: Drop) -> bytes | None:
     """Where the original lies that a drop is worked on from, None for its own path. CommandRefused where it is known to be away."""
-    if drop.id in steering.missing:
+    if steering.missing.get(drop.id) == _NOT_THERE:
         raise CommandRefused(_NOT_THERE)
     original = steering.rules.layout.original(drop)
     if original != steering.rules.layout.in_inbox(drop.path):

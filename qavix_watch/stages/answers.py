@@ -47,8 +47,12 @@ def key_is_taken(error: ApiError) -> bool:
 
     The reference does not say how that is refused: by the name of the field, by a code that speaks of it, or by 409 Conflict.
     """
-    named = error.param.rsplit(".", 1)[-1] == "idempotency_key" or "idempoten" in error.code.lower()
-    return error.status == 409 or (isinstance(error, InvalidRequest) and named)
+    return error.status == 409 or (isinstance(error, InvalidRequest) and names_the_key(error))
+
+
+def names_the_key(error: ApiError) -> bool:
+    """Whether a refusal speaks of the key itself. A mere 409 may also say that the first request with it is still carried out."""
+    return error.param.rsplit(".", 1)[-1] == "idempotency_key" or "idempoten" in error.code.lower()
 
 
 def _not_asked(job: Job, error: InvalidRequest) -> bool:

@@ -194,7 +194,8 @@ def _missed(ports: Ports, rules: Rules, drop: Drop, failed: bool) -> Later | Unl
     was_put_away = _was_put_away(ports, rules, drop, failed)
     if (was_put_away and drop.target is not None) or failed or drop.origin is not None or drop.reason == MISSED:
         return None if was_put_away else Unlike("the original was taken away")
-    return Later(rules.rescan_seconds, MISSED)
+    # nothing was laid under the private name: one that the state knows would say that it was, and removed from there
+    return Later(rules.rescan_seconds, MISSED, {} if drop.aside is not None else {"aside": None})
 
 
 def _was_put_away(ports: Ports, rules: Rules, drop: Drop, failed: bool) -> bool:

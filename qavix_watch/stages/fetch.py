@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 4096
 ROOM_SECONDS = 10.0
+LONGEST_ROOM_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ async def _one(ports: Ports, rules: Rules, hand: Hand, place: Place, kind: str, 
     """Fetch one result and note it; an outcome where that has to wait."""
     job: Job = hand.row
     try:
-        space = await ports.blocking(_room, ports, rules, place)
+        space = await ports.blocking(_room, ports, rules, job, place)
         if space is not None:
             return space
         fetched = await ports.blocking(_download, ports, rules, hand, place, kind, url)
@@ -124,7 +125,7 @@ async def _one(ports: Ports, rules: Rules, hand: Hand, place: Place, kind: str, 
     except NoSpace as error:
         if place.in_outbox and not isinstance(error, TooLarge):
             raise
-        return Later(ROOM_SECONDS, f"{error}; make room there")
+        return _without_room(job, f"{error}; make room there")
     except (ResultBroken, Unreachable) as error:  # a host of results is not the service: that it fails says nothing of that
         return Retry(f"the {kind} result: {error}")
     except Stopped:
@@ -165,12 +166,17 @@ def _make_parts(ports: Ports, place: Place) -> None:
     ports.files.make_folder(place.parts, place.home if place.in_outbox else None)
 
 
-def _room(ports: Ports, rules: Rules, place: Place, need: int = 0) -> Brake | Later | None:
+def _without_room(job: Job, why: str) -> Later:
+    """The brake is for the outbox and all that goes there; this one alone waits, and people are told of it by its tries."""
+    return Later(min(ROOM_SECONDS * (job.tries + 1), LONGEST_ROOM_SECONDS), why, {"tries": job.tries + 1})
+
+
+def _room(ports: Ports, rules: Rules, job: Job, place: Place) -> Brake | Later | None:
     _make_parts(ports, place)
     space = ports.files.space(place.parts)
-    if space.for_a_file - need < rules.min_free_bytes:
-        if not place.in_outbox:  # the brake is for the outbox and all that goes there
-            return Later(ROOM_SECONDS, f"there is too little free space in {display(place.home)}; make room there")
+    if space.for_a_file < rules.min_free_bytes:
+        if not place.in_outbox:
+            return _without_room(job, f"there is too little free space in {display(place.home)}; make room there")
         why = f"there is too little free space for results in {display(place.home)}"
         return Brake("disk", why, "Make room; fetching goes on by itself.", "results", 10.0)
     return None

@@ -185,16 +185,17 @@ class Inventory:
         """
         if row.state in DROP_AT_REST or row.detached or row.origin is not None:
             return None
-        if row.state is DropState.ARCHIVING and not tx.work.is_held("drop", row.id):
+        goes_away, in_hand = row.state is DropState.ARCHIVING, tx.work.is_held("drop", row.id)
+        if goes_away and not in_hand:
             tx.work.wake("drop", row.id, now)
-        newcomer = _moved_to(row, newcomers)
+        newcomer = None if goes_away and in_hand else _moved_to(row, newcomers)  # it is we who have just moved it
         folder = None if newcomer is None else self._layout.order_folder(newcomer)
         if newcomer is not None and folder is not None and tx.drops.was_submitted(row.id):
             tx.drops.moved(row.id, newcomer, folder, now)
-            changes[newcomer] = Known.of(row)
+            changes[newcomer] = Known.of(row, away=goes_away)
             newcomers.remove(newcomer)
             return None
-        if row.state is DropState.ARCHIVING:
+        if goes_away:
             return replace(self._known[row.path], away=True)
         tx.drops.vanished(row.id, now)
         return None

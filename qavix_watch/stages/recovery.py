@@ -20,6 +20,7 @@ from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Outcome, Retry
 from qavix_watch.core.recovery import agrees, best, by_generation, failed_last, marked
 from qavix_watch.errors import InvalidRequest
 from qavix_watch.stages.account import reckon
+from qavix_watch.stages.answers import names_the_key
 from qavix_watch.stages.generations import MOST_GENERATIONS, held_for_failing, plan_of
 from qavix_watch.stages.money import given_back
 
@@ -39,7 +40,7 @@ HINT = "Nothing needs to be done; work goes on by itself."
 PAGE = 100
 MOST_PAGES = 10_000
 """A list that does not end is taken to have been read after a million tasks."""
-LOOK_SECONDS = 2.0
+CONFLICT_SECONDS = 60.0
 FOREVER_SECONDS = 10 * 365 * 86_400.0
 _READ = "tasks read"
 _OLDER = "the folders have seen more starts of the service than the state knows of (by {}): it was lost, or is a restored backup"
@@ -91,13 +92,14 @@ async def key_taken(ports: Ports, rules: Rules, hand: Hand, error: ApiError) -> 
         if adoption is not None:  # the list was read while this request was on its way
             return adopted(job, adoption, now)
         if reading["done"] and reading["began"] is not None and reading["began"] >= job.created_at:
+            if not names_the_key(error):
+                return Retry(f"the service is still at another request for this work, or knows one: {error}", after=CONFLICT_SECONDS)
             return Fail(
                 f"the service knows this work from another request ({error}), and its list of tasks has none of this mark,"
                 f" {mark(job.key)}; `qavix-watch redo {job.id}` does it as a new task"
             )
-        if not reading["done"]:
-            return Later(LOOK_SECONDS, said(tx))
-        tx.recovery.declare(now, _TAKEN)
+        if reading["done"]:
+            tx.recovery.declare(now, _TAKEN)
         tx.house.hurry(BRAKE, now)
         return Brake(BRAKE, said(tx), HINT, after=FOREVER_SECONDS)
 
@@ -109,27 +111,46 @@ async def key_taken(ports: Ports, rules: Rules, hand: Hand, error: ApiError) -> 
 
 
 async def recover(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
-    """A duty: read one page of the list of tasks, where that is to be done. After the last, what it shows is adopted."""
+    """A duty: read one page of the list of tasks, where that is to be done. After the last, what it shows is adopted.
+
+    Whatever it writes is fenced: who was frozen meanwhile must not take back what another has read.
+    """
     reading = await ports.store.transaction("how far the list was read", _reading)
     if reading["done"]:
         return Later(None)
     now = ports.clock.now()
     if reading["began"] is None:
         reading["began"] = now
-        await ports.store.transaction("what was listed before", lambda tx: tx.recovery.forget())
+        await ports.store.transaction("what was listed before", partial(_forget, hand=hand))
     try:
         page = await ports.api.list_tasks(cursor=reading["cursor"], limit=PAGE)
     except InvalidRequest as error:
         if reading["cursor"] is None:
             raise
         anew = {**reading, "cursor": None, "pages": 0, "tasks": 0}
-        await ports.store.transaction("from its beginning", lambda tx: tx.house.learn(_READ, anew, now))
+        await ports.store.transaction("from its beginning", partial(_read, hand=hand, reading=anew, now=now))
         return Retry(f"the list of tasks is read from its beginning: {error}")
-    await ports.store.transaction("a page of tasks", partial(_note, rules=rules, reading=reading, page=page, now=now))
+    await ports.store.transaction("a page of tasks", partial(_note, rules=rules, hand=hand, reading=reading, page=page, now=now))
     return Later(0.0)
 
 
-def _note(tx: Tx, *, rules: Rules, reading: dict[str, Any], page: TaskPage, now: float) -> None:
+def _is_ours(tx: Tx, hand: Hand) -> None:
+    """Fenced where the duty is another's by now."""
+    tx.work.keep(hand.claim, {"reason": hand.row.reason})
+
+
+def _forget(tx: Tx, *, hand: Hand) -> None:
+    _is_ours(tx, hand)
+    tx.recovery.forget()
+
+
+def _read(tx: Tx, *, hand: Hand, reading: dict[str, Any], now: float) -> None:
+    _is_ours(tx, hand)
+    tx.house.learn(_READ, reading, now)
+
+
+def _note(tx: Tx, *, rules: Rules, hand: Hand, reading: dict[str, Any], page: TaskPage, now: float) -> None:
+    _is_ours(tx, hand)
     if reading["loss"] != tx.recovery.last_loss():
         return  # another one was noticed meanwhile, and the list is read anew
     pages, tasks = reading["pages"] + 1, reading["tasks"] + len(page.tasks)

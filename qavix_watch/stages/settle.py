@@ -93,8 +93,10 @@ async def _main_wait(ports: Ports, rules: Rules, drop: Drop, path: bytes, seen: 
     if kind is MediaKind.TEXT:
         return None
     facts = await ports.blocking(ports.media.facts, path)
-    if facts.cut and not drop.accepted and not await ports.store.transaction("dragged back", lambda tx: tx.drops.was_refused_cut(drop)):
-        return _cut(facts.cut, seen.look.quiet, rules)
+    if facts.cut and not drop.accepted:
+        back = await ports.store.transaction("dragged back", lambda tx: tx.drops.was_refused_cut(drop, rules.layout.inbox))
+        if not back:
+            return _cut(facts.cut, seen.look.quiet, rules)
     if not facts.cut and not fits(facts, kind):
         return _refused(f"this is not {_NOUN[kind]}" + (f" (it is {_FOUND[facts.kind]})" if facts.kind else ""))
     return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qavix_watch.core.outcomes import Later, Outcome
 from qavix_watch.errors import CommandRefused, NoSpace, StateBusy
-from qavix_watch.stages.again import originals_missing, redo, retry
+from qavix_watch.stages.again import not_there, redo, retry
 from qavix_watch.stages.approving import approve
 from qavix_watch.stages.ending import cancel
 from qavix_watch.stages.steering import NotYet, Steering
@@ -62,7 +62,7 @@ async def _done(ports: Ports, rules: Rules, command: Command) -> bool:
     now = ports.clock.now()
     try:
         looked = await by_command(ports, rules, command) if command.verb == SUBMIT else None
-        missing = await originals_missing(ports, rules, command.target) if command.verb in AGAIN else frozenset()
+        missing = await not_there(ports, rules, command.target) if command.verb in AGAIN else {}
         steering = Steering(rules, command, now, ports.clock.local, missing)
         await ports.store.transaction(command.verb, partial(_carry_out, steering=steering, looked=looked))
     except NotYet:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qavix_watch.errors import CommandRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from qavix_watch.core.records import Command, Drop, Job
@@ -27,14 +27,14 @@ class NotYet(CommandRefused):
 class Steering:
     """One command, the rules of the service that does it, and the time. `local` gives a moment in the host's time zone.
 
-    `missing`: the drops that it is about whose originals were looked for just now, and are not there.
+    `missing`: the drops that it is about whose files were looked for just now, and are not there, with what to say of it.
     """
 
     rules: Rules
     command: Command
     now: float
     local: Callable[[float], datetime]
-    missing: frozenset[int] = frozenset()
+    missing: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def who(self) -> str:

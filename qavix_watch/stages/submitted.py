@@ -219,7 +219,8 @@ def _noted(tx: Tx, *, drop: Drop, main: Stat | FileError | None, second: Stat | 
     if main is None:
         tx.drops.vanished(drop.id, now)
     elif not isinstance(main, FileError) and not drop.stat_is(main):
-        tx.drops.changed(drop.id, main, now, now + settle, "it changed")
+        if not tx.drops.changed(drop.id, main, now, now + settle, "it changed"):
+            tx.drops.vanished(drop.id, now, "a newer file has taken its place")
     elif drop.partner is not None and not isinstance(second, FileError) and (second is None or not drop.partner_is(second)):
         tx.drops.partner_changed(drop.id, now)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.why import FIRST_LINE, again, why_text
 from qavix_watch.errors import FileError, FileGone
+from qavix_watch.stages.moving import give_back
 from qavix_watch.stages.texts import LIMIT_BYTES, put, read_own
 
 if TYPE_CHECKING:
@@ -107,10 +108,18 @@ def _take_back(ports: Ports, original: bytes, drop: int, private: bytes) -> None
         with suppress(FileError):
             if _is_about(ports.files.read(path, LIMIT_BYTES), drop):
                 ports.files.rename_new(path, private)
-                if _is_about(ports.files.read(private, LIMIT_BYTES), drop):
+                if _still_is(ports, private, drop):
                     ports.files.remove(private, durable=True)
                 else:
-                    ports.files.rename_new(private, path)
+                    give_back(ports, private, path)
+
+
+def _still_is(ports: Ports, path: bytes, drop: int) -> bool:
+    """What cannot be read is not ours."""
+    try:
+        return _is_about(ports.files.read(path, LIMIT_BYTES), drop)
+    except FileError:
+        return False
 
 
 def _is_about(text: bytes, drop: int) -> bool:

@@ -203,12 +203,14 @@ class Drops:
         )
         return [read(Drop, row) for row in rows]
 
-    def was_refused_cut(self, drop: Drop) -> bool:
-        """Whether this very file, as it is, was refused before for being cut short: who drags it back means it."""
+    def was_refused_cut(self, drop: Drop, inbox: bytes) -> bool:
+        """Whether this very file, as it is, was refused before for being cut short, and put out of the inbox: who drags it back means it.
+        One that stayed there may only have got another name.
+        """
         found = self._connection.execute(
             "SELECT 1 FROM drops WHERE account = ? AND state = 'failed' AND sha256 IS NULL AND size = ? AND mtime_ns = ? AND id < ?"
-            " AND instr(reason, ?) = 1 LIMIT 1",
-            (self._account, drop.size, drop.mtime_ns, drop.id, CUT_SHORT),
+            " AND instr(reason, ?) = 1 AND instr(target, ?) <> 1 LIMIT 1",
+            (self._account, drop.size, drop.mtime_ns, drop.id, CUT_SHORT, inbox + b"/"),
         ).fetchone()
         return found is not None
 

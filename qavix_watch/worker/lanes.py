@@ -97,7 +97,7 @@ class Lane:
     def worked(self, outcome: Outcome) -> bool:
         """Whether an outcome shows that what the lane asks of the world is given: a brake that it tried under can let go."""
         if isinstance(outcome, Later):
-            return self.stage in _ROUNDS or (self.stage is recover and outcome.seconds is not None)
+            return self.stage in _ROUNDS or (self.stage in _UNTIL_DONE and outcome.seconds is not None)
         return isinstance(outcome, Done) and outcome.to not in {*self.states, JobState.UPLOADING}
 
 
@@ -108,8 +108,10 @@ def as_of(where: str, now: float) -> str:
 
 ALWAYS = "1"
 HAS_VOICE = """NOT (order_json LIKE '%"voice":null%' AND order_json LIKE '%"voices":[]%')"""
-_ROUNDS = {account, follow, look}
+_ROUNDS = {account, look}
 """The stages that have asked the service whenever they say that they will ask again."""
+_UNTIL_DONE = {follow, recover}
+"""Those that have not asked where they rest."""
 _FILES = frozenset({"root", "disk:state"})
 _API = frozenset({"auth", "rate", "offline", "disk:state"})
 _NEW = frozenset({"paused"})

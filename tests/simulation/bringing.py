@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 DESK = b"/media/desk"
 """Where people prepare what they move in: on the same filesystem as the inbox, and watched by nobody."""
 MASS, SERIES = 11, 8
+NOT_WELL = "its partner did not come well"
 BREATH = 0.1
 BEHIND = 0.6
 """How soon after a file its options follow, as a part of the time in which a folder is still arriving."""
@@ -60,13 +61,13 @@ async def a_pair(person: Person) -> None:
     how = person.one_of("partner", ("first", "later", "changed", "missing", "shared"))
     beside = _beside(person, path, kind, shared=how == "shared")
     partner = await _partner(person, beside, kind, None) if how not in {"later", "missing"} else None
-    joined = (lambda gift: _join(gift, partner)) if partner is not None else (lambda _: None)
+    joined = (lambda gift: _join(person, gift, partner)) if partner is not None else (lambda _: None)
     gift = await Bring(person, path, ware_for(person, path, MediaKind.VIDEO), once_whole=joined).run()
     if how in {"later", "changed"}:
         await person.wait()
         await _partner(person, beside, kind, gift)
     elif gift is not None and partner is None and how != "missing":
-        gift.hindrance = gift.hindrance or "its partner did not come well"
+        gift.hindrance = gift.hindrance or NOT_WELL
     person.count(f"partner {how}")
 
 
@@ -83,7 +84,7 @@ async def a_pair_again(person: Person) -> None:
     path = person.free_name(place_in(person, mine(person, order)), b"again", suffix_of(film.path))
     partner = await _partner(person, _beside(person, path, kind, shared=False), kind, None)
     if partner is not None:
-        await Bring(person, path, person.record.contents[film.sha256], once_whole=lambda gift: _join(gift, partner)).run()
+        await Bring(person, path, person.record.contents[film.sha256], once_whole=lambda gift: _join(person, gift, partner)).run()
         person.count("pair again")
 
 
@@ -101,20 +102,22 @@ def _beside(person: Person, path: bytes, kind: MediaKind, *, shared: bool) -> by
 
 
 async def _partner(person: Person, path: bytes, kind: MediaKind, film: Gift | None) -> Gift | None:
-    """Bring the second input of a film, if that is there already; None where it did not come well."""
+    """Bring the second input of a film, if that is there already; None where nothing came."""
     partner = await Bring(
-        person, path, ware_for(person, path, kind), main=False, once_whole=lambda partner: _join(film, partner) if film else None
+        person, path, ware_for(person, path, kind), main=False, once_whole=lambda partner: _join(person, film, partner) if film else None
     ).run()
-    is_well = partner is not None and partner.whole and not partner.hindrance
-    if film is not None and not is_well:
-        film.hindrance = film.hindrance or "its partner did not come well"
-    return partner if is_well else None
+    if film is not None and partner is None:
+        film.hindrance = film.hindrance or NOT_WELL
+    return partner
 
 
-def _join(film: Gift, partner: Gift) -> None:
-    """Write down that a film has a second input now, if that still lies beside it."""
-    if not partner.removed and goes_with(partner, film):
-        film.partners.append(partner.sha256)
+def _join(person: Person, film: Gift, partner: Gift) -> None:
+    """Write down that a film has a second input now, if that lies beside it: as what came of it, or what a power cut left of it."""
+    lies = person.record.lying_at(partner.path) or partner
+    if not lies.whole or lies.hindrance:
+        film.hindrance = film.hindrance or NOT_WELL
+    if not lies.removed and goes_with(lies, film):
+        film.partners.append(lies.sha256)
     else:
         film.hindrance = film.hindrance or "its partner lies elsewhere"
 

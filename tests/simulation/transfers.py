@@ -82,8 +82,9 @@ class Courier:
 
     @contextmanager
     def exchange(
-        self, method: str, url: Address, headers: list[tuple[bytes, bytes]], _what: str, content: Iterator[bytes] | None = None
-    ) -> Iterator[Response]:
+        self, method: str, url: Address, headers: list[tuple[bytes, bytes]], _what: str, content: Iterator[bytes] | None = None, *,
+        patience: float = 0.0,
+    ) -> Iterator[Response]:  # fmt: skip
         """One request. Unreachable where its connection breaks."""
         given = {name.decode(): value.decode() for name, value in headers}
         self._machine.point(f"before {method}")

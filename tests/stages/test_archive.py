@@ -220,6 +220,18 @@ def test_an_original_that_was_taken_away_is_no_failure(world: World, delivered: 
     assert world.state() == "kept"
 
 
+def test_where_originals_are_deleted_one_that_was_moved_away_is_not_taken_for_deleted_nor_its_partner_removed(
+    world: World, pair: tuple[Path, Path]
+) -> None:
+    film, partner = pair
+    settled_under(world, "delete")
+    film.rename(world.base / "mine.mp4")
+    assert isinstance(world.step("archive"), Later)
+    world.later(100)
+    assert isinstance(world.step("archive"), Done)
+    assert (world.state(), partner.exists()) == ("kept", True)
+
+
 @pytest.mark.parametrize("first", ["look", "archive"])
 @pytest.mark.parametrize("after", ["archive", "delete"])
 def test_an_original_whose_folder_is_renamed_before_it_is_put_away_is_followed(
@@ -396,6 +408,25 @@ def test_an_original_whose_folder_is_renamed_while_it_is_put_away_is_followed(wo
     world.steps("archive")
     assert (world.state(), world.files("archive")) == ("archived", [f"erase/{delivered.name}"])
     assert world.files("inbox") == []
+
+
+@pytest.mark.parametrize("in_hand", [True, False])
+def test_a_hard_link_that_comes_while_an_original_is_aside_is_a_file_of_its_own(
+    world: World, delivered: Path, disks: Disks, in_hand: bool
+) -> None:
+    disks.after["rename_new"] = die
+    killed(world)
+    (aside,) = delivered.parent.iterdir()
+    link = delivered.parent / "part 1" / "link.mp4"
+    link.parent.mkdir()
+    os.link(aside, link)
+    if not in_hand:
+        world.act(lambda tx: tx.work.rescue("node", world.clock.now(), 3600.0))
+    world.look()
+    again(world)
+    world.look()
+    assert link.exists()
+    assert [row["state"] for row in world.rows("SELECT state FROM drops ORDER BY id")] == ["archived", "waiting"]
 
 
 def test_an_original_left_aside_by_a_drop_that_is_at_rest_gets_its_name_back(world: World, delivered: Path) -> None:

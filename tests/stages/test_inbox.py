@@ -137,6 +137,24 @@ def test_a_cut_film_waits_and_fails_after_long(worlds: Callable[..., World], tmp
     assert (drop(world)["state"], drop(world)["verdict"]) == ("archiving", "failed")
 
 
+@pytest.mark.parametrize(("after", "state"), [("archive", "settled"), ("keep", "waiting")])
+def test_a_cut_film_that_is_dragged_back_is_meant_and_one_that_only_gets_another_name_is_not(
+    worlds: Callable[..., World], tmp_path: Path, after: str, state: str
+) -> None:
+    world = worlds(truncated_after_seconds=100.0)
+    world.with_layout(after=after)
+    data = make_video(tmp_path / "film.mp4", seconds=1).read_bytes()
+    path = world.drop(ORDER, "clip.mp4", data[: len(data) // 2])
+    world.notice()
+    world.later(200)
+    world.steps("settle", "archive")
+    lies = path if after == "keep" else world.root / "failed" / ORDER / "clip.mp4"
+    lies.rename(path.with_name("again.mp4"))
+    world.notice()
+    world.step("settle")
+    assert states(world) == ["failed", state]
+
+
 def test_what_is_no_media_of_the_right_kind_is_refused(world: World, tmp_path: Path) -> None:
     sound = make_audio(tmp_path / "sound.m4a", seconds=1).read_bytes()
     world.drop(ORDER, "clip.mp4", sound)

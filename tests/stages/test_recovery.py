@@ -12,7 +12,7 @@ from qavix_watch.core.lifecycle import JobState
 from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Retry
 from qavix_watch.core.service import Task, TaskPage
 from qavix_watch.engine import Start, begin
-from qavix_watch.errors import InvalidRequest, UnexpectedAnswer
+from qavix_watch.errors import Fenced, InvalidRequest, UnexpectedAnswer
 from qavix_watch.stages import recovery
 from qavix_watch.stages.generations import plan_of
 from qavix_watch.stages.recovery import is_due, said
@@ -395,11 +395,44 @@ def test_where_the_list_was_read_while_the_request_was_on_its_way_it_is_adopted_
     assert brake(world) is None
 
 
-def test_where_another_job_has_the_list_read_it_only_waits(world: World, ready: Path) -> None:
+def test_where_another_job_has_the_list_read_it_waits_for_that(world: World, ready: Path) -> None:
     refusing(world, MISMATCH)
     start(world, 5)
-    assert isinstance(world.step("submit"), Later)
+    assert isinstance(world.step("submit"), Brake)
     assert world.act(lambda tx: tx.recovery.last_loss()) == 1
+    assert world.is_due("recovery")
+
+
+def test_a_host_that_was_frozen_takes_nothing_back_of_what_another_has_read(world: World, ready: Path) -> None:
+    told = listing(world, task_of(world, "551"))
+    start(world, 5)
+
+    async def slow(**_: Any) -> TaskPage:
+        del told.list_tasks  # type: ignore[attr-defined]
+        world.later(3600)
+        theirs = world.claim("recovery")
+        assert theirs is not None
+        await theirs.lane.stage(world.ports, world.rules, theirs)
+        return TaskPage((), "more")
+
+    told.list_tasks = slow  # type: ignore[attr-defined]
+    ours = world.claim("recovery")
+    assert ours is not None
+    with pytest.raises(Fenced):
+        world.run(ours.lane.stage(world.ports, world.rules, ours))
+    assert not world.act(is_due)
+    assert world.rows("SELECT count(*) AS n FROM listed_tasks") == [{"n": 1}]
+
+
+def test_a_mere_conflict_is_asked_again_and_not_the_end(world: World, ready: Path) -> None:
+    """It may say that the first request is still carried out."""
+    refusing(world, CONFLICT)
+    start(world, 1)
+    world.step("submit")
+    world.step("recovery")
+    said = world.step("submit")
+    assert isinstance(said, Retry)
+    assert said.after >= 60
 
 
 def test_a_brake_that_is_recorded_when_the_list_was_read_already_does_not_stay(world: World) -> None:
