@@ -242,6 +242,24 @@ def test_the_address_of_a_result_decides_no_path(submitted: World, video: Callab
     assert sorted(path.name for path in submitted.root.iterdir() if path.is_dir()) == ["archive", "failed", "inbox", "outbox"]
 
 
+def test_a_result_that_is_larger_than_the_disk_waits_alone_ever_longer_and_people_are_told(completed: World) -> None:
+    class Small(Disk):
+        def space(self, path: bytes) -> Space:
+            return Space(1000, None, "small")
+
+    completed.with_rules(min_free_bytes=900)
+    completed.with_ports(files=Small())
+    pauses = []
+    for tries in range(1, 5):
+        said = completed.step("fetch")
+        assert isinstance(said, Later)
+        assert completed.rows("SELECT tries, reason FROM jobs") == [{"tries": tries, "reason": said.why}]
+        pauses.append(said.seconds)
+        completed.later(said.seconds or 0)
+    assert pauses == [10, 20, 30, 30]
+    assert completed.act(lambda tx: tx.brakes.on()) == []
+
+
 def deliver_all(world: World, data: bytes, urls: dict[str, str]) -> None:
     """The task is completed with these results, each of which brings these bytes."""
     answer = {"status": "completed", "output": Output(urls), "credits_used": 9}

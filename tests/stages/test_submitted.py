@@ -240,7 +240,8 @@ def test_a_full_folder_for_results_holds_up_that_file_alone(worlds: Callable[...
         said = world.step("fetch")
         assert isinstance(said, Later)
         assert "make room there" in said.why
-        world.later(20)
+        assert [row["reason"] for row in world.rows("SELECT reason FROM jobs WHERE tries > 0")] == [said.why]
+        world.later(30)
     disk.full = False
     world.through()
     assert os.listdir(out) == ["clip.es.mp4"]
