@@ -85,6 +85,8 @@ CANCELLED = "cancelled; the original stays where it is"
 """The reason of a drop at rest that a person has cancelled."""
 CUT_SHORT = "the file is cut short"
 """How the reason of a drop begins that was refused for that; dragged back as it is, it is taken as it is."""
+BEGUN_IN_VAIN = "it was begun"
+"""How the reason begins of work that is held since it was in hand whenever the program died."""
 
 JOB_OPEN = (*JOB_UNSUBMITTED, _J.PROCESSING, _J.FETCHING)
 

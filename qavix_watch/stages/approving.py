@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qavix_watch.core.lifecycle import DROP_LIVE, JOB_UNSUBMITTED, DeliveryState, DropState, JobState
+from qavix_watch.core.lifecycle import BEGUN_IN_VAIN, DROP_LIVE, JOB_UNSUBMITTED, DeliveryState, DropState, JobState
 from qavix_watch.core.money import turns
 from qavix_watch.core.tasks import TaskType
 from qavix_watch.errors import CommandRefused
@@ -77,7 +77,9 @@ def _due(job: Job, steering: Steering) -> float | None:
 def _let_go(tx: Tx, steering: Steering, job: Job) -> str:
     to, why, now = JobState.READY, steering.why, steering.now
     fields: dict[str, object] = {"approved": 1, "due": now, "held_by": ""}
-    if job.task == TaskType.VOICE_CLONE:  # it has no key: whatever became of the last request, a person asks for a new one
+    if job.task == TaskType.VOICE_CLONE and job.posted and job.reason.startswith(BEGUN_IN_VAIN):
+        to, fields = JobState.SUBMITTING, {"due": now, "held_by": ""}  # nobody has asked yet what became of its request
+    elif job.task == TaskType.VOICE_CLONE:  # it has no key: whatever became of the last request, a person asks for a new one
         fields |= {"posted": 0, "posted_at": None, "reserved": None}
     elif job.task_id is not None:
         to = JobState.PROCESSING

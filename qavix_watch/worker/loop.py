@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qavix_watch.core.lifecycle import DropState
+from qavix_watch.core.lifecycle import BEGUN_IN_VAIN, DropState
 from qavix_watch.core.outcomes import Brake, Done, Hold, Later, Outcome, Retry
 from qavix_watch.errors import Fenced, FileError, NoSpace, QavixWatchError, StoreError, Unreachable
 from qavix_watch.stages.sweep import left_by
@@ -244,7 +244,7 @@ class Worker:
 
     async def _outcome(self, piece: Piece) -> Outcome | None:
         if piece.row.claims > MOST_CLAIMS and piece.claim.item != "duty":
-            return Hold(f"it was begun {MOST_CLAIMS} times without coming to an end; look what is special about it")
+            return Hold(f"{BEGUN_IN_VAIN} {MOST_CLAIMS} times without coming to an end; look what is special about it")
         try:
             outcome = await piece.lane.stage(self.ports, self.rules, piece)
         except Fenced:

@@ -13,6 +13,7 @@ import pytest
 from qavix_watch.core.outcomes import Brake, Done, Fail, Hold, Later, Retry
 from qavix_watch.errors import FileUnreadable, NotFound
 from qavix_watch.fs.disk import Disk
+from qavix_watch.worker import MOST_CLAIMS
 from tests.stages.test_steer import done
 
 if TYPE_CHECKING:
@@ -372,6 +373,25 @@ def test_a_clone_whose_answer_was_lost_is_found_and_not_made_twice(
     assert job(world)["state"] == ("done" if made else "submitting")
     assert job(world)["credits_used"] is None, "nothing tells what it has cost"
     assert job(world)["reserved"] == (job(world)["estimate"] or 0.0)
+
+
+def test_a_clone_that_was_under_way_at_five_deaths_is_looked_for_when_a_person_lets_it_go_on(
+    world: World, sample: Callable[[str], Path]
+) -> None:
+    """What became of its request nobody could ask yet; that is no reason to pay for it twice."""
+    name = unique(world)
+    sample(name)
+    world.sandbox.faults({"operation": "voice_clone", "times": 1, "kind": "lost_answer"})
+    world.step("submit")
+    world.sandbox.faults()
+    for _ in range(MOST_CLAIMS):
+        world.later(10)
+        assert world.claim("submit") is not None
+        world.act(lambda tx: tx.work.rescue("node", world.clock.now(), 3600.0))
+    assert isinstance(world.step("submit"), Hold)
+    done(world, "approve", "1")
+    world.step("submit")
+    assert (job(world)["state"], clones(world, name)) == ("done", 1)
 
 
 def test_a_clone_that_does_not_appear_is_left_to_a_person(world: World, sample: Callable[[str], Path]) -> None:
