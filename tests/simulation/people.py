@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.tasks import TaskType
@@ -91,9 +92,11 @@ class People:
         person = self._persons[0]
         roots = (person.layout.inbox, person.layout.failed, person.layout.archive)
         left = {path: digest(person.content(path) or b"") for root in roots for path in person.files_below(root, hidden=True)}
-        put_away = {sha256 for path, sha256 in left.items() if OURS in path or not path.startswith(person.layout.inbox + b"/")}
+        put_away = Counter(sha256 for path, sha256 in left.items() if OURS in path or not path.startswith(person.layout.inbox + b"/"))
         for gift in list(self.record.gifts):
-            gift.durable = left.get(gift.path) == gift.sha256 or gift.sha256 in put_away  # another of the same content does not save it
+            gift.durable = left.get(gift.path) == gift.sha256 or put_away[gift.sha256] > 0
+            if left.get(gift.path) != gift.sha256:
+                put_away[gift.sha256] -= 1  # it is this one; another of the same content is not saved by it
             if not gift.removed and (not gift.durable or _lies_torn(person, gift)):
                 _torn(person, gift)
 
