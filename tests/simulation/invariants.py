@@ -384,7 +384,8 @@ def patience_is_enough(life: Watched) -> Found:
     """Nothing is given up by who has patience for longer than any trouble lasts, unless people took away what had to be sent again."""
     if life.world.rules.give_up_after_seconds > LONGEST_TROUBLE_SECONDS:
         for row in life.rows("SELECT item, item_id, why FROM events WHERE why LIKE 'given up after %'"):
-            if not ("no file with this content" in row["why"] and _taken_away(life, row["item"], row["item_id"])):
+            torn = any(words in row["why"] for words in ("no file with this content", "what was sent is not what was read before"))
+            if not (torn and _taken_away(life, row["item"], row["item_id"])):
                 yield f"{row['item']} {row['item_id']} was {row['why']}"
 
 

@@ -123,7 +123,7 @@ def _torn(person: Person, gift: Gift) -> None:
         if digest(data) not in film.partners:
             film.partners.append(digest(data))
     rest = person.give(gift.path, Ware(gift.kind, data, gift.shows), data, main=gift.main)
-    rest.durable, rest.partners = True, gift.partners
+    rest.durable, rest.partners, rest.places = True, gift.partners, gift.places  # where that goes, the results of the whole go
     rest.hindrance = "the power cut has left no more of it"
 
 
