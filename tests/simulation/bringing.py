@@ -90,7 +90,8 @@ async def a_pair_again(person: Person) -> None:
 
 def _pairs(person: Person) -> list[Gift]:
     """The films that came well, with their second inputs, in a folder for such."""
-    films = [gift for gift in person.record.gifts if gift.main and gift.whole and gift.partners]
+    brought = [gift for gift in person.record.gifts if gift.main and gift.whole and gift.partners]
+    films = [gift for gift in brought if gift.sha256 in person.record.contents]  # and no result
     return [film for film in films if (order := film.places[0].order) is not None and order.spec.partner is not None]
 
 

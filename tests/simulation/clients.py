@@ -114,7 +114,7 @@ class Bring:
         self._look()
         if self._gift is not None:
             self.person.keep(self._gift)
-        elif self._victim is None or not self._victim.lies_at(self.path, self.person):
+        elif self._seen is not None:
             self._broken_off(self._where())
 
     def _where(self) -> bytes:
@@ -126,9 +126,10 @@ class Bring:
 
     def _look(self) -> None:
         """What lies there whole is a gift from then on, even if its client has still to close it."""
-        self._seen = self.person.inode(self.path) or self._seen
         if self._victim is not None:
             self._victim.look()
+        if self._victim is None or not self._victim.lies_at(self.path, self.person):
+            self._seen = self.person.inode(self.path) or self._seen
         if self._gift is None and self.person.content(path := self._where()) == self.ware.data:
             self._gift = self.person.give(path, self.ware, main=self.main)
             self.once_whole(self._gift)

@@ -365,7 +365,7 @@ SENT_AGAIN_AFTER = (
     "frozen", "file forgotten", "link expired", "bad digest", "storm: the account", "storm: the path", "storm: the key",
     "storm: no service", "storage in trouble", "upload cut", "work taken over", "file changed under our hands", "file touched",
     "state: the disk is full at the commit", "state: the database is locked", "state: the disk is full amid an act",
-    "disk: EIO", "disk: ENOSPC", "upload not known again", "too many calls",
+    "disk: EIO", "disk: ENOSPC", "upload not known again", "too many calls", "root away",
 )
 UPLOADING = ("get_upload_url", "confirm_upload", "refresh_url")
 """The operations of which the streams of single requests that go wrong bear the name."""

@@ -201,7 +201,7 @@ class Person:
     def _deleted(self, path: bytes, sha256: str) -> None:
         """A result is taken out of the outbox, or a gift is gone: the one of this path, or where it lies elsewhere any of this content."""
         self.record.taken.add(sha256)
-        alike = self.record.of_content(sha256)
+        alike = [] if path.startswith(self.layout.outbox + b"/") else self.record.of_content(sha256)  # a result may have been brought, too
         for gift in [gift for gift in alike if gift.path == path] or alike:
             gift.removed = True
             gift.deeds.append(f"deleted at {path!r}")
