@@ -17,11 +17,32 @@ if TYPE_CHECKING:
     from tests.simulation.loop import Loop
 
 
-class Job(greenlet):
+class Carrier(greenlet):
+    """What jobs run on, one after the other: each new one would have the kernel map frames for it."""
+
+    job: Job | None = None
+
+    def run(self) -> None:
+        """Every job that it is given; between two it waits in IDLE."""
+        while self.job is not None:
+            self.job.run()
+            self.job = None
+            self.parent.switch()
+
+
+IDLE: list[Carrier] = []
+
+
+def current_job() -> Job | None:
+    """The job that runs; None where none does."""
+    carrier = getcurrent()
+    return carrier.job if isinstance(carrier, Carrier) else None
+
+
+class Job:
     """One call of blocking code. `answer` is its future: cancelled or not, the job goes on to its end, as a thread does."""
 
     def __init__(self, loop: Loop, number: int, act: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        super().__init__()
         self.number = number
         self.host = HOST.get()
         self.name = f"job-{number} {getattr(act, '__qualname__', type(act).__qualname__)}"
@@ -31,7 +52,8 @@ class Job(greenlet):
         self._act = act
         self._arguments = arguments
         self._pause = 0.0
-        self.gr_context = copy_context()  # as a thread is given one: the job's host is its caller's
+        self._context = copy_context()  # as a thread is given one: the job's host is its caller's
+        self._carrier: Carrier | None = None
 
     def __hash__(self) -> int:
         return self.number
@@ -56,9 +78,15 @@ class Job(greenlet):
 
     def step(self) -> None:
         """Run on until the next call of a port, or the end."""
-        self.parent = getcurrent()
-        self.switch()
-        if self.dead:
+        carrier = self._carrier
+        if carrier is None:
+            carrier = self._carrier = IDLE.pop() if IDLE else Carrier()
+            carrier.job, carrier.gr_context = self, self._context
+        carrier.parent = getcurrent()
+        carrier.switch()
+        if carrier.job is not self:
+            carrier.gr_context = None  # it would keep the life
+            IDLE.append(carrier)
             self._loop.ended(self)
         elif self._pause > 0:
             self._loop.call_later(self._pause, self.step)
@@ -68,12 +96,13 @@ class Job(greenlet):
     def rest(self, seconds: float) -> None:
         """Called by the job itself at a port: let others run, for so long at least."""
         self._pause = seconds
-        self.parent.switch()
+        assert self._carrier is not None
+        self._carrier.parent.switch()
 
     def lay_to_rest(self) -> None:
-        """End it where it stands. Its `finally` runs, but reaches nothing: the life is over."""
+        """End it where it stands, and what it runs on. Its `finally` runs, but reaches nothing: the life is over."""
         for _ in range(MOST_GOODBYES):
-            if self.dead or not self:
+            if self._carrier is None or self._carrier.job is not self or self._carrier.dead:
                 return
-            self.parent = getcurrent()
-            self.throw(GreenletExit)
+            self._carrier.parent = getcurrent()
+            self._carrier.throw(GreenletExit)

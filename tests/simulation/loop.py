@@ -13,11 +13,9 @@ import threading
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from greenlet import getcurrent
-
 from tests.simulation.calls import LABELLED, Call, whose
 from tests.simulation.hosts import Host, name_of
-from tests.simulation.jobs import Job
+from tests.simulation.jobs import Job, current_job
 from tests.simulation.tasks import Future, Over, Task, lay_to_rest, where
 
 if TYPE_CHECKING:
@@ -272,8 +270,7 @@ class Loop(asyncio.BaseEventLoop):
         """
         if self._closed:
             raise Over
-        job = getcurrent()
-        if isinstance(job, Job):
+        if (job := current_job()) is not None:
             self.job_at_port(job, seconds)
 
     def job_at_port(self, job: Job, seconds: float = 0.0) -> None:

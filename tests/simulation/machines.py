@@ -9,8 +9,6 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
-from greenlet import getcurrent
-
 from qavix_watch.api.voices import VoiceBook
 from qavix_watch.engine import Start, begin, connect
 from qavix_watch.errors import QavixWatchError
@@ -19,7 +17,7 @@ from qavix_watch.stages.sweep import left_behind
 from tests.simulation.disk import SimulatedDisk
 from tests.simulation.ground import SimulatedRoots, markers_of
 from tests.simulation.hosts import Host
-from tests.simulation.jobs import Job
+from tests.simulation.jobs import current_job
 from tests.simulation.kernel import Kernel, Program
 from tests.simulation.senses import SimulatedChance, SimulatedClock
 from tests.simulation.wares import SimulatedMedia
@@ -146,7 +144,7 @@ class Machine:
 
     def point(self, where: str) -> None:
         """In blocking code: others may run here; the host may die, lose its power or freeze. On the loop nothing can come between."""
-        if isinstance(job := getcurrent(), Job):
+        if (job := current_job()) is not None:
             if not self.world.quiet:
                 self._fate(where)
             self.world.loop.job_at_port(job)
@@ -182,7 +180,7 @@ class Machine:
         self.world.loop.at_port()
 
     def _disk_error(self, act: str, path: bytes) -> int:
-        if self.world.quiet or act in _NEVER_FAIL or not isinstance(getcurrent(), Job):
+        if self.world.quiet or act in _NEVER_FAIL or current_job() is None:
             return 0
         how = self.world.choices.fault(self._disk_errors, DISK_ERRORS_EVERY, 2)
         if not how:
