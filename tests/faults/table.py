@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.faults.fault import Fault
     from tests.faults.verdict import Verdict
 
+HEAD = "fault (`make faults ONLY=…`)"
+"""Of the README, where each table says by which command it was made."""
 HEADS = ("fault", "survived", "lost", "billed twice", "wrong", "recovery in s, median / worst", "asserted besides")
 
 
@@ -71,7 +73,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def _lines(rows: Sequence[Row]) -> Iterator[str]:
-    yield f"| {' | '.join(HEADS)} |"
+    yield f"| {' | '.join((HEAD, *HEADS[1:]))} |"
     yield "|---|--:|--:|--:|--:|--:|---|"
     for row in rows:
         yield f"| {' | '.join(row.cells)} |"
