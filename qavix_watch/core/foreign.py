@@ -73,9 +73,7 @@ def _escape_character(char: str) -> bytes:
     return encoded
 
 
-def extension_for(
-    url: str, content_type: str | None, head: bytes, kind: str
-) -> str:
+def extension_for(url: str, content_type: str | None, head: bytes, kind: str) -> str:
     """The extension of a result, without a dot: from the URL's suffix, else the Content-Type, else the first bytes.
 
     Only extensions of a closed list for the kind are ever returned, whatever the service says; `bin` for a kind that the

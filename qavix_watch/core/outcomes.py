@@ -69,6 +69,10 @@ class Hold:
     why: str
 
 
+FOREVER_SECONDS = 10 * 365 * 86_400.0
+"""The pause of a brake that time alone does not let go."""
+
+
 @dataclass(frozen=True, slots=True)
 class Brake:
     """Something is wrong with the world: stop this kind of work. `after` is seconds until the first look whether it is over.

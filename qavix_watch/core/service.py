@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OPEN_STATUSES = ("pending", "processing")
+"""Of tasks that have not ended."""
+LARGEST_PAGE = 100
+"""Of tasks, as List Tasks gives them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Balance:

@@ -10,6 +10,7 @@ from qavix_watch.core.deadlines import allowed_seconds, overdue_said
 from qavix_watch.core.identity import mark, mark_in
 from qavix_watch.core.lifecycle import JobState
 from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Outcome, Retry
+from qavix_watch.core.service import LARGEST_PAGE, OPEN_STATUSES
 from qavix_watch.errors import NotFound
 from qavix_watch.stages.answers import about_the_path
 from qavix_watch.stages.money import settled, task_failed
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from qavix_watch.ports import Hand, Ports
     from qavix_watch.ports.state import Tx
 
-OPEN_STATUSES = ("pending", "processing")
-PAGE = 100
 MOST_PAGES_BEYOND_OURS = 50
 YOUNG_SECONDS = 60.0
 LOST_SECONDS = 60.0
@@ -66,8 +65,8 @@ async def follow(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
 async def _pages(ports: Ports, status: str, listed: dict[str, Task], ours: int) -> None:
     """Read every page of one status, unless very many tasks are not ours: what was not seen then is asked for one by one."""
     cursor = None
-    for _ in range(ours // PAGE + 1 + MOST_PAGES_BEYOND_OURS):
-        page = await ports.api.list_tasks(status=status, cursor=cursor, limit=PAGE)
+    for _ in range(ours // LARGEST_PAGE + 1 + MOST_PAGES_BEYOND_OURS):
+        page = await ports.api.list_tasks(status=status, cursor=cursor, limit=LARGEST_PAGE)
         listed.update({task.task_id: task for task in page.tasks})
         cursor = page.next_cursor
         if cursor is None:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.identity import mark
 from qavix_watch.core.lifecycle import JobState
-from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Outcome, Retry
+from qavix_watch.core.outcomes import FOREVER_SECONDS, Brake, Done, Fail, Later, Outcome, Retry
 from qavix_watch.core.recovery import agrees, best, by_generation, failed_last, marked
+from qavix_watch.core.service import LARGEST_PAGE, OPEN_STATUSES
 from qavix_watch.errors import InvalidRequest
 from qavix_watch.stages.account import reckon
 from qavix_watch.stages.answers import names_the_key
@@ -37,11 +38,9 @@ if TYPE_CHECKING:
 
 BRAKE = "recovery"
 HINT = "Nothing needs to be done; work goes on by itself."
-PAGE = 100
 MOST_PAGES = 10_000
 """A list that does not end is taken to have been read after a million tasks."""
 CONFLICT_SECONDS = 60.0
-FOREVER_SECONDS = 10 * 365 * 86_400.0
 _READ = "tasks read"
 _OLDER = "the folders have seen more starts of the service than the state knows of (by {}): it was lost, or is a restored backup"
 _TAKEN = "the service knows the key of a job from a request that this state does not know: it may have been lost"
@@ -123,7 +122,7 @@ async def recover(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         reading["began"] = now
         await ports.store.transaction("what was listed before", partial(_forget, hand=hand))
     try:
-        page = await ports.api.list_tasks(cursor=reading["cursor"], limit=PAGE)
+        page = await ports.api.list_tasks(cursor=reading["cursor"], limit=LARGEST_PAGE)
     except InvalidRequest as error:
         if reading["cursor"] is None:
             raise
@@ -180,7 +179,7 @@ class Adoption:
     def due(self, now: float) -> float | None:
         """When the job is looked at next: at once, unless it is open at the service or waits for something else."""
         if self.to is JobState.PROCESSING:
-            return None if self.fields["task_status"] in {"pending", "processing"} else now
+            return None if self.fields["task_status"] in OPEN_STATUSES else now
         return None if self.to in {JobState.HELD, JobState.UPLOADING} else now
 
     def record_failed(self, tx: Tx, job: Job, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qavix_watch.core.outcomes import Later, Outcome
+from qavix_watch.core.outcomes import FOREVER_SECONDS, Later, Outcome
 from qavix_watch.errors import CommandRefused, NoSpace, StateBusy
 from qavix_watch.stages.again import not_there, redo, retry
 from qavix_watch.stages.approving import approve
@@ -26,7 +26,6 @@ NOT_OURS = frozenset({"scan"})
 """Verbs that are not done here: the intake answers a scan when it has looked."""
 AGAIN = frozenset({"retry", "redo"})
 """Verbs that need the originals."""
-FOREVER_SECONDS = 10 * 365 * 86_400.0
 
 
 def pause(tx: Tx, steering: Steering) -> str:

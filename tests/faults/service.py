@@ -18,10 +18,10 @@ from tests.support.messages import answer, with_body
 from tests.support.pair import SUBMITTING, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.faults.trial import Site, Trial
-    from tests.support.proxy import Proxy
+    from tests.support.proxy import Proxy, Rule
 
 TYPES = {
     "authentication_error": 401, "insufficient_credits": 402, "validation_error": 400, "not_found": 404, "internal_error": 500,
@@ -135,6 +135,14 @@ def expire(site: Site, purpose: str) -> Callable[[], object]:
 TOO_LATE = answer("403 Forbidden", b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
 
 
+def met_all(site: Site, rules: Sequence[Rule]) -> None:
+    """Wait until all of these were met, and then for rest: each was survived."""
+    site.until(lambda: all(rule.hits for rule in rules), "everything to be met")
+    site.recovered()
+    for _ in rules[1:]:
+        site.trial.survived()
+
+
 @fault("an upload grant that expires before the PUT, and during it", times=40, few=4, besides="another one is asked for")
 def grant(trial: Trial) -> None:
     with between(trial) as (site, proxy):
@@ -145,10 +153,7 @@ def grant(trial: Trial) -> None:
             ][: trial.times - begin]  # fmt: skip
             for _ in rules:
                 site.bring("erase")
-            site.until(lambda rules=rules: all(rule.hits for rule in rules), "everything to be met")  # type: ignore[misc]
-            site.recovered()
-            for _ in rules[1:]:
-                trial.survived()
+            met_all(site, rules)
 
 
 @fault("an input URL that has expired at the submit", times=24, few=2, besides="it is renewed, and nothing is sent again")
@@ -170,10 +175,7 @@ def outdated(trial: Trial) -> None:
             rules = [proxy.rule("result_get", before=expire(site, "result")) for _ in range(min(4, trial.times - begin))]
             for _ in rules:
                 site.bring("subs en to fr")
-            site.until(lambda rules=rules: all(rule.hits for rule in rules), "everything to be met")  # type: ignore[misc]
-            site.recovered()
-            for _ in rules[1:]:
-                trial.survived()
+            met_all(site, rules)
 
 
 # Results
