@@ -110,6 +110,12 @@ def kept_alive(head: bytes) -> tuple[bytes, bool]:
     return b"\r\n".join([*(line for line in lines if not line.lower().startswith(b"connection:")), b"", b""]), True
 
 
+def closing(whole: bytes) -> bytes:
+    """An answer after which its connection ends, and which says so: who is not told sends the next request into the end."""
+    head, _, body = whole.partition(b"\r\n\r\n")
+    return with_header(head + b"\r\n\r\n", "Connection", "close") + body
+
+
 def make_it_a_reset(sock: socket.socket) -> None:
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

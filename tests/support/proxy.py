@@ -47,6 +47,7 @@ from tests.support.messages import (
     CutError,
     Message,
     answer,
+    closing,
     head_of,
     kept_alive,
     make_it_a_reset,
@@ -252,10 +253,12 @@ class Proxy:
                 self._slowly(caller, b"%x\r\n" % PIECE + bytes(PIECE) + b"\r\n", rule)
         if rule.kind == "answer":
             first = request.length if rule.bytes is None else min(rule.bytes, request.length)
+            is_early = first < request.length
             skip(caller, first)
-            caller.sendall((rule.reply(request) if callable(rule.reply) else rule.reply) or PAGE)
+            reply = (rule.reply(request) if callable(rule.reply) else rule.reply) or PAGE
+            caller.sendall(closing(reply) if is_early else reply)
             skip(caller, request.length - first)
-            return first == request.length
+            return not is_early
         return self._passed_on(caller, request, rule)
 
     def _request(self, caller: socket.socket) -> Message | None:
@@ -297,7 +300,7 @@ class Proxy:
                 self._wait(caller)
             if rule.kind == "cut_unanswered" or not came:
                 raise CutError
-            return self._answer(caller, service, came, rule) and not taken_early
+            return self._answer(caller, service, came, rule, ends=taken_early)
 
     def _send_on(self, caller: socket.socket, service: socket.socket, head: bytes, length: int, limit: int, rule: Rule) -> bool:
         """Pass a request on, up to `limit` bytes. True where the service did not want the whole of it."""
@@ -314,8 +317,8 @@ class Proxy:
             return True
         return False
 
-    def _answer(self, caller: socket.socket, service: socket.socket, head: bytes, rule: Rule) -> bool:
-        head, keeps = kept_alive(head)
+    def _answer(self, caller: socket.socket, service: socket.socket, head: bytes, rule: Rule, *, ends: bool) -> bool:
+        head, keeps = (closing(head), False) if ends or rule.edit is not None else kept_alive(head)
         if rule.edit is not None:
             caller.sendall(rule.edit(head + b"".join(pieces(service))))
             return False
