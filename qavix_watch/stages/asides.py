@@ -1,14 +1,15 @@
-"""Originals under their private names that are not where the state knows them: a person renamed or moved their folder meanwhile."""
+"""Originals and second inputs under private names, where the state does not know of them: a person renamed their folder meanwhile."""
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.lifecycle import DropState
 from qavix_watch.errors import FileGone
-from qavix_watch.stages.archive import ASIDE
+from qavix_watch.stages.archive import ASIDE, partner_asides
 from qavix_watch.stages.moving import give_back
 
 if TYPE_CHECKING:
@@ -19,15 +20,18 @@ if TYPE_CHECKING:
     from qavix_watch.ports import Ports
     from qavix_watch.ports.state import Tx
 
+_PRIVATE = re.compile(re.escape(ASIDE) + rb"([0-9]+)(p?)")
+
 
 def aside_of(path: bytes) -> int | None:
-    """The drop whose original lies under this private name; None for any other name."""
-    number = name_of(path).removeprefix(ASIDE)
-    return int(number) if name_of(path) != number and number.isdigit() else None
+    """The drop whose original, or whose second input, lies under this private name; None for any other name."""
+    found = _PRIVATE.fullmatch(name_of(path))
+    return None if found is None else int(found[1])
 
 
 async def find_again(ports: Ports, rules: Rules, paths: Iterable[bytes]) -> list[tuple[Drop, bytes]]:
-    """Follow each of these originals to where it lies now, or give it its name back where nobody is putting it away any more.
+    """Follow each of these originals to where it lies now, or give it its name back where nobody is putting it away any more. A second
+    input that is not where its drop would look for it gets its name back.
 
     Gives the drops that were followed, as they were before, and the path that each has now.
     """
@@ -43,23 +47,30 @@ async def find_again(ports: Ports, rules: Rules, paths: Iterable[bytes]) -> list
     return found
 
 
+def _is_partner(path: bytes) -> bool:
+    return path.endswith(b"p")
+
+
 def _named(path: bytes, drop: Drop) -> bytes:
-    """Where the original would lie under its own name."""
-    return join(parent(path), name_of(drop.path))
+    """Where it would lie under its own name."""
+    return join(parent(path), name_of((drop.partner if _is_partner(path) else drop.path) or b""))
 
 
 def _strayed(tx: Tx, *, rules: Rules, path: bytes) -> Drop | None:
-    """The drop whose original lies there, if the state does not know that."""
+    """The drop whose original or second input lies there, if the state does not know that."""
     try:
         drop: Drop = tx.work.get("drop", aside_of(path) or 0)
     except KeyError:
         return None
-    return None if drop.aside == rules.layout.in_inbox(path) else drop
+    if not _is_partner(path):
+        return None if drop.aside == rules.layout.in_inbox(path) else drop
+    is_followed = drop.state is DropState.ARCHIVING and rules.layout.in_inbox(path) in partner_asides(rules, drop)
+    return None if is_followed or drop.partner is None else drop
 
 
 def _followed(tx: Tx, *, rules: Rules, drop: Drop, path: bytes, now: float) -> bool:
     folder = rules.layout.order_folder(path)
-    if drop.state is not DropState.ARCHIVING or drop.detached or folder is None:
+    if drop.state is not DropState.ARCHIVING or drop.detached or folder is None or _is_partner(path):
         return False
     tx.drops.moved(drop.id, _named(path, drop), folder, now, aside=rules.layout.in_inbox(path))
     return True

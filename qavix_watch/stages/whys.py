@@ -91,13 +91,19 @@ def dragged_away(ports: Ports, rules: Rules, hand: Hand, failed: Iterable[Drop])
     """
     gone = []
     for drop in failed:
-        original = rules.layout.original(drop)
         with suppress(FileError):
-            if name_of(original) not in _names(ports, parent(original)):
-                _take_back(ports, original, drop.id, private_of(original, hand))
-                _clear_folders(ports, rules, original)
+            if went_away(ports, rules, hand, rules.layout.original(drop), drop.id):
                 gone.append(drop.id)
     return gone
+
+
+def went_away(ports: Ports, rules: Rules, hand: Hand, original: bytes, drop: int) -> bool:
+    """Whether the original of this drop is not at this path any more, beside which it was told why; our text goes then."""
+    if name_of(original) in _names(ports, parent(original)):
+        return False
+    _take_back(ports, original, drop, private_of(original, hand))
+    _clear_folders(ports, rules, original)
+    return True
 
 
 def _take_back(ports: Ports, original: bytes, drop: int, private: bytes) -> None:

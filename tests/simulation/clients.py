@@ -127,7 +127,7 @@ class Bring:
     def _look(self) -> None:
         """What lies there whole is a gift from then on, even if its client has still to close it."""
         if self._victim is not None:
-            self._victim.look()
+            self._seen = self._victim.look() or self._seen
         if self._victim is None or not self._victim.lies_at(self.path, self.person):
             self._seen = self.person.inode(self.path) or self._seen
         if self._gift is None and self.person.content(path := self._where()) == self.ware.data:
@@ -153,13 +153,15 @@ class Victim:
         self._inode = person.inode(path)
         self._data = person.content(path)
 
-    def look(self) -> None:
-        """Write down whether it is lost by now."""
+    def look(self) -> Inode | None:
+        """Write down whether it is lost by now; gives what it was written over in, if that is itself, wherever its folder is by now."""
         gift, inode = self._gift, self._inode
-        if gift is not None and inode is not None and not (inode.linked and inode.now.data == self._data):
-            gift.removed = True
-            gift.deeds.append("written over")
-            self._gift = None
+        if gift is None or inode is None or (inode.linked and inode.now.data == self._data):
+            return None
+        gift.removed = True
+        gift.deeds.append("written over")
+        self._gift = None
+        return inode if inode.linked else None
 
     def lies_at(self, path: bytes, person: Person) -> bool:
         """Whether it is still what lies there."""

@@ -64,7 +64,8 @@ class Watched:
     def drop_at(self, path: bytes) -> sqlite3.Row | None:
         """The drop that is being put away of which this is the original or the second input."""
         for row in self.rows("SELECT * FROM drops WHERE state = 'archiving'"):
-            if row["aside"] == path or (row["partner"] is not None and name_of(row["partner"]) == name_of(path)):
+            partners = () if row["partner"] is None else (name_of(row["partner"]), b".qavix-aside-%dp" % row["id"])
+            if row["aside"] == path or name_of(path) in partners:
                 return row
         return None
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.archiving import Disks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -20,3 +22,10 @@ def ready(world: World, video: Callable[..., bytes]) -> Path:
     world.notice()
     world.steps("settle", "fingerprint", "order", "prepare", "upload")
     return path
+
+
+@pytest.fixture
+def disks(world: World) -> Disks:
+    disks = Disks()
+    world.with_ports(files=disks)
+    return disks

@@ -3,71 +3,24 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Retry
-from qavix_watch.errors import NameRefused
+from qavix_watch.errors import Fenced, NameRefused
 from qavix_watch.fs.disk import Disk
 from qavix_watch.stages.whys import remove_why
+from tests.support.archiving import Disks, again, die, killed, litter, mounted, settled_under, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from qavix_watch.core.outcomes import Outcome
     from tests.support.world import World
 
 ORDER = "dub en to es"
-
-
-class Killed(BaseException):
-    """The process died here."""
-
-
-class Disks(Disk):
-    """The real disk, where a test may step in before an act, or have the process die before or after it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.before: dict[str, Callable[[], None]] = {}
-        self.after: dict[str, Callable[[], None]] = {}
-
-    def _around(self, act: str, *arguments: Any, **how: Any) -> Any:
-        self.before.pop(act, lambda: None)()
-        found = getattr(Disk, act)(self, *arguments, **how)
-        self.after.pop(act, lambda: None)()
-        return found
-
-    def rename_new(self, source: bytes, target: bytes) -> None:
-        self._around("rename_new", source, target)
-
-    def remove(self, path: bytes, *, durable: bool = False) -> None:
-        self._around("remove", path, durable=durable)
-
-    def copy(self, source: bytes, temporary: bytes, meter: Any) -> str:
-        found: str = self._around("copy", source, temporary, meter)
-        return found
-
-
-def die() -> None:
-    raise Killed
-
-
-def settled_under(world: World, after: str) -> None:
-    """As if what is there had settled under this setting."""
-    world.with_layout(after=after)
-    world.act(lambda tx: tx.work._connection.execute("UPDATE drops SET after = ?", (after,)))
-
-
-@pytest.fixture
-def disks(world: World) -> Disks:
-    disks = Disks()
-    world.with_ports(files=disks)
-    return disks
 
 
 @pytest.fixture
@@ -90,20 +43,6 @@ def refused(world: World) -> Path:
     return path
 
 
-def again(world: World) -> Outcome:
-    """A new process takes over what a dead one had in hand."""
-    world.act(lambda tx: tx.work.rescue("node", world.clock.now(), 3600.0))
-    return world.step("archive")
-
-
-def killed(world: World) -> None:
-    """The archiving begins, and the process dies in the middle."""
-    piece = world.claim("archive")
-    assert piece is not None
-    with pytest.raises(Killed):
-        world.run(piece.lane.stage(world.ports, world.rules, piece))
-
-
 def test_an_original_is_on_the_disk_before_it_is_put_away(world: World, disks: Disks, delivered: Path) -> None:
     """Who brought it may not have waited for that, and a power cut would leave an empty file in the archive."""
     made_durable: list[bytes] = []
@@ -112,16 +51,6 @@ def test_an_original_is_on_the_disk_before_it_is_put_away(world: World, disks: D
     world.step("archive")
     assert world.state() == "archived"
     assert [os.path.basename(path)[:13] for path in made_durable] == [b".qavix-aside-", b"renamed"]
-
-
-def sweep(world: World) -> None:
-    """The duty, as the next start finds it due."""
-    world.act(lambda tx: (tx.house.duty("sweep", 0.0), tx.house.hurry("sweep", 0.0)))
-    world.step("sweep")
-
-
-def litter(world: World) -> list[str]:
-    return [str(path) for path in world.root.rglob(".qavix-*") if path.name != ".qavix-watch"]
 
 
 def test_an_original_goes_to_the_archive_with_its_folders(world: World, delivered: Path) -> None:
@@ -218,18 +147,6 @@ def test_an_original_that_was_taken_away_is_no_failure(world: World, delivered: 
     world.look()
     assert isinstance(world.step("archive"), Done)
     assert world.state() == "kept"
-
-
-def test_where_originals_are_deleted_one_that_was_moved_away_is_not_taken_for_deleted_nor_its_partner_removed(
-    world: World, pair: tuple[Path, Path]
-) -> None:
-    film, partner = pair
-    settled_under(world, "delete")
-    film.rename(world.base / "mine.mp4")
-    assert isinstance(world.step("archive"), Later)
-    world.later(100)
-    assert isinstance(world.step("archive"), Done)
-    assert (world.state(), partner.exists()) == ("kept", True)
 
 
 @pytest.mark.parametrize("first", ["look", "archive"])
@@ -463,16 +380,6 @@ def test_an_original_aside_that_went_away_since_it_was_seen_is_nobodys_trouble(w
 
 # Another filesystem
 
-@contextmanager
-def mounted(folder: Path, size: str = "64m") -> Iterator[None]:
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False).returncode:
-        pytest.skip("only root may mount another filesystem")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def test_to_another_filesystem_an_original_is_copied_compared_and_only_then_removed(world: World, delivered: Path) -> None:
     data, times = delivered.read_bytes(), delivered.stat().st_mtime_ns
     with mounted(world.root / "archive"):
@@ -600,6 +507,26 @@ def test_a_frozen_host_takes_back_only_the_reason_that_it_meant(
     assert world.files("failed") == [f"{ORDER}/clip.mp4.why.txt"]
 
 
+@pytest.mark.parametrize("dragged", [True, False])
+def test_a_frozen_host_tells_no_reason_beside_what_is_not_there_any_more(
+    world: World, refused: Path, disks: Disks, *, dragged: bool
+) -> None:
+    """It wakes with the text in hand; another host has ended the work meanwhile, and a person may have dragged the file back."""
+    failed = world.root / "failed" / ORDER / "clip.mp4"
+
+    def meanwhile() -> None:
+        world.act(lambda tx: tx.work._connection.execute("UPDATE drops SET fence = fence + 1, owner = NULL, state = 'failed'"))
+        if dragged:
+            failed.rename(refused)
+
+    steps = disks.before
+    steps["rename_new"] = lambda: steps.update(rename_new=lambda: steps.update(rename_new=meanwhile))
+    with pytest.raises(Fenced):
+        world.step("archive")
+    assert world.files("failed") == ([] if dragged else [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"])
+    assert litter(world) == []
+
+
 def test_a_reason_is_not_written_over_a_text_of_a_person_and_goes_without_it(world: World, refused: Path) -> None:
     theirs = world.root / "failed" / ORDER / "clip.mp4.why.txt"
     theirs.parent.mkdir(parents=True)
@@ -670,70 +597,3 @@ def test_a_failed_original_dragged_back_while_no_service_ran_is_tried_again(worl
     world.intake = world.new_intake()
     world.look()
     assert [row["state"] for row in world.rows("SELECT state FROM drops ORDER BY id")] == ["failed", "waiting"]
-
-
-# Partners
-
-@pytest.fixture
-def pair(world: World, video: Callable[..., bytes], picture: bytes) -> tuple[Path, Path]:
-    """A face swap that is delivered: its video and its picture."""
-    partner = world.drop("face swap", "clip.jpg", picture)
-    film = world.drop("face swap", "clip.mp4", video())
-    world.notice()
-    world.through("archive")
-    assert world.state() == "archiving"
-    return film, partner
-
-
-def test_a_partner_of_the_same_stem_follows_its_video(world: World, pair: tuple[Path, Path]) -> None:
-    world.step("archive")
-    assert world.files("archive") == ["face swap/clip.jpg", "face swap/clip.mp4"]
-    assert world.files("inbox") == []
-
-
-def test_a_partner_is_deleted_with_its_video(world: World, pair: tuple[Path, Path]) -> None:
-    settled_under(world, "delete")
-    world.step("archive")
-    assert (world.files("archive"), world.files("inbox")) == ([], [])
-
-
-def test_a_partner_that_was_replaced_stays(world: World, pair: tuple[Path, Path]) -> None:
-    pair[1].write_bytes(b"another picture")
-    world.step("archive")
-    assert world.files("archive") == ["face swap/clip.mp4"]
-    assert pair[1].exists()
-
-
-def test_a_partner_of_other_bytes_with_the_same_times_is_not_deleted(world: World, pair: tuple[Path, Path]) -> None:
-    there = pair[1].stat()
-    pair[1].write_bytes(b"x" * there.st_size)
-    os.utime(pair[1], ns=(there.st_atime_ns, there.st_mtime_ns))
-    settled_under(world, "delete")
-    world.step("archive")
-    assert world.files("inbox") == ["face swap/clip.jpg"]
-
-
-def test_a_partner_that_another_drop_still_needs_stays(world: World, pair: tuple[Path, Path]) -> None:
-    world.act(lambda tx: tx.drops.add(
-        "place", b"face swap/clip.mov", Disk().stat(os.fsencode(pair[0])),
-        {"folder": b"face swap", "order_json": "", "canonical": "face swap", "task": "face_swap", "priority": 0}, 0.0, 0.0, 0.0,
-    ))
-    world.act(lambda tx: tx.work._connection.execute("UPDATE drops SET partner = ? WHERE id = 2", (b"face swap/clip.jpg",)))
-    world.step("archive")
-    assert pair[1].exists()
-
-
-def test_a_shared_partner_never_moves(world: World, video: Callable[..., bytes], picture: bytes) -> None:
-    world.drop("face swap", "face.jpg", picture)
-    world.drop("face swap", "clip.mp4", video())
-    world.notice()
-    world.through()
-    assert world.files("archive") == ["face swap/clip.mp4"]
-    assert world.files("inbox") == ["face swap/face.jpg"]
-
-
-def test_a_partner_follows_its_video_to_another_filesystem(world: World, pair: tuple[Path, Path]) -> None:
-    with mounted(world.root / "archive"):
-        world.step("archive")
-        assert world.files("archive") == ["face swap/clip.jpg", "face swap/clip.mp4"]
-        assert (world.files("inbox"), litter(world)) == ([], [])
