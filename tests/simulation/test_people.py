@@ -512,6 +512,29 @@ def test_a_plug_is_pulled_amid_a_copy_and_what_came_may_be_taken() -> None:
     assert [(gift.fate, gift.sha256) for gift in world.people.gifts] == [(Fate.FREE, digest(data))]
 
 
+def test_what_is_written_over_is_found_though_its_folder_is_renamed_and_its_client_dies() -> None:
+    world = small({("Ann: pieces", 0): 1, ("Ann: slow", 0): 2})
+    person = ann(world)
+    path = b"/media/inbox/dub en to es/clip.ts"
+    ware = Ware(MediaKind.VIDEO, make(MediaKind.VIDEO, 12.0, "slow"), shows=False)
+
+    async def life() -> None:
+        person.save(path, b"")
+        person.give(path, ware, b"")  # what an earlier client left
+        bring = asyncio.create_task(Bring(person, path, ware).run())
+        await asyncio.sleep(0.1)
+        person.move_folder(b"/media/inbox/dub en to es", b"/media/inbox/erase")
+        await asyncio.sleep(3.0)
+        person.record.cut_off()
+        await bring
+
+    world.run(life)
+    data = person.content(b"/media/inbox/erase/clip.ts")
+    assert [(gift.path, gift.sha256, gift.removed) for gift in world.people.gifts if not gift.removed] == [
+        (b"/media/inbox/erase/clip.ts", digest(data or b""), False)
+    ]
+
+
 def test_a_full_disk_gets_room_again() -> None:
     world = done(surroundings.fill)
     assert world.ground.media.free_bytes > 1 << 30
