@@ -354,13 +354,14 @@ def test_an_unexpected_error_is_tried_again_told_and_loses_nothing(ordered: Worl
     ordered.steps("prepare")
 
 
-def test_an_unexpected_error_while_an_outcome_is_recorded_is_told_and_tried_again(ordered: World) -> None:
+def _broken(_: Any) -> None:
+    raise ZeroDivisionError("a defect of ours")
+
+
+@pytest.mark.parametrize("defect", [Done(JobState.UPLOADING, also=_broken), Done(JobState.DONE)], ids=["raises", "no step of a job"])
+def test_an_unexpected_error_while_an_outcome_is_recorded_is_told_and_tried_again(ordered: World, defect: Done) -> None:
     """The transaction is taken back whole; the lease keeps the work from being tried at once, and it is not lost."""
-
-    def broken(_: Any) -> None:
-        raise ZeroDivisionError("a defect of ours")
-
-    worker = only(ordered, "prepare", saying(Done(JobState.UPLOADING, also=broken), Done(JobState.UPLOADING)), lease_seconds=0.5)
+    worker = only(ordered, "prepare", saying(defect, Done(JobState.UPLOADING)), lease_seconds=0.5)
 
     async def wait() -> None:
         await until(lambda: ordered.state("jobs") == "uploading")

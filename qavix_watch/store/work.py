@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core import lifecycle
 from qavix_watch.core.records import Claim, Content, Delivery, Drop, Duty, Job, Row
-from qavix_watch.errors import Fenced, StoreError
+from qavix_watch.errors import Fenced
 from qavix_watch.store.rows import bare, bares, read
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Work:
     ) -> bool:
         """Move an item that nobody asks the holder of: whoever has it in hand is fenced out. False where its state is not in `frm`.
 
-        StoreError where the law knows no such step. `fields` may give `due`, which is otherwise cleared.
+        AssertionError where the law knows no such step. `fields` may give `due`, which is otherwise cleared.
         """
         kind = KINDS[item]
         row = self._connection.execute(f"SELECT state FROM {kind.table} WHERE id = ?", (number,)).fetchone()
@@ -234,8 +234,8 @@ class Work:
 
 
 def _lawful(item: str, number: int, before: StrEnum, to: StrEnum) -> None:
-    if not lifecycle.may_follow(before, to):
-        raise StoreError(f"{item} {number} cannot go from {before} to {to}")
+    if not lifecycle.may_follow(before, to):  # a defect of ours, and no trouble of the state that would pass
+        raise AssertionError(f"{item} {number} cannot go from {before} to {to}")
 
 
 @cache
