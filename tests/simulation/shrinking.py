@@ -64,20 +64,24 @@ class Search:
             self.holds({place: value for place, value in self.smallest.decisions.items() if place[0] != stream})
 
     def drop_parts(self) -> None:
-        """Delta debugging (Zeller's ddmin): leave out halves, then quarters, until no single decision can be spared."""
-        parts = 2
-        while len(self.smallest):
-            if self._without_one_of(parts):
-                parts = max(2, parts - 1)
-            elif parts >= len(self.smallest):
-                return
-            else:
-                parts = min(len(self.smallest), 2 * parts)
+        """Leave out halves, then quarters, down to single ones, until none can be spared. Where a part could go, the search goes on at
+        that place with the next one, not anew: of long tapes most can go, and each try is a life.
+        """
+        size = len(self.smallest)
+        while size > 1:
+            size = -(-size // 2)
+            self._without_parts(size)
+        while self._without_parts(1):
+            pass
 
-    def _without_one_of(self, parts: int) -> bool:
-        items = sorted(self.smallest.decisions.items())
-        size = -(-len(items) // parts)
-        return any(self.holds(dict(items[:start] + items[start + size :])) for start in range(0, len(items), size))
+    def _without_parts(self, size: int) -> bool:
+        """Try to do without each part of this size; whether any could go."""
+        before, start = len(self.smallest), 0
+        while start < len(self.smallest):
+            items = sorted(self.smallest.decisions.items())
+            if not self.holds(dict(items[:start] + items[start + size :])):
+                start += size
+        return len(self.smallest) < before
 
     def halve(self) -> None:
         """Make each value as small as halving can: a shorter delay, a handle that is less out of turn."""
