@@ -64,7 +64,9 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         return await _stays(ports, rules, hand, jobs)
     if drop.detached and (drop.aside is None or not await ports.blocking(is_there, ports, drop.aside)):
         await ports.blocking(_clear_whys, ports, rules, drop)
-        return _ended(ports, DropState.FAILED if failed else DropState.KEPT, "the original had been taken away or replaced", None)
+        undone = drop.verdict == "cancelled" and drop.origin is not None
+        state = DropState.FAILED if failed else DropState.GONE if undone else DropState.KEPT
+        return _ended(ports, state, "the original had been taken away or replaced", None)
     original = rules.layout.original(drop)
     if drop.verdict == "cancelled" or _after(rules, drop) == "keep" or _lies_in(_room(rules, failed), original):
         return await _kept(ports, rules, hand, jobs)

@@ -74,8 +74,10 @@ async def _gone(ports: Ports, rules: Rules, drop: Drop) -> Outcome:
     """The inbox is looked at as a whole elsewhere; only that look says what an absence means. Elsewhere nobody looks but we."""
     if drop.outlet is None:
         await ports.blocking(ports.roots.check)
-    if drop.outlet is not None or drop.origin is not None:
-        why = "the file was taken away before anything was submitted for it"
+    why = "the file was taken away before anything was submitted for it"
+    if drop.origin is not None:  # it may have been told beside it why it failed
+        return Done(DropState.ARCHIVING, why, {"verdict": "cancelled", "detached": 1, "reason": why})
+    if drop.outlet is not None:
         return Done(DropState.GONE, why, {"ended_at": ports.clock.now()}, due=None)
     return Later(rules.rescan_seconds, "it is not there any more")
 

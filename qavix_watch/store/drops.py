@@ -141,10 +141,12 @@ class Drops:
     def vanished(self, number: int, now: float, why: str = "the original was taken away") -> str:
         """Its file is no longer there: what was not submitted for it is undone.
 
-        Gives "gone" (that was all) or "detached" (what was submitted is still delivered; what is being put away comes to its end).
+        Gives "gone" (that was all) or "detached" (what was submitted is still delivered; what is being put away comes to its end, and so
+        does what was told of it where it was worked on from).
         """
         self._forget_jobs(number, now, why)
-        if not self.was_submitted(number) and self._work.move(
+        was_away = self._work.get("drop", number).origin is not None
+        if not was_away and not self.was_submitted(number) and self._work.move(
             "drop", number, (*_BEFORE_JOBS, DropState.DELIVERING), DropState.GONE, now, "taken out", {"ended_at": now}
         ):
             return "gone"

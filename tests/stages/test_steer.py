@@ -270,8 +270,19 @@ def test_a_retried_original_that_is_taken_away_is_the_undo(world: World, failed:
     done(world, "retry", "1")
     (world.root / "failed" / FILM).unlink()
     work(world)
-    assert states(world, "jobs") == ["failed", "cancelled"]
+    assert (states(world), states(world, "jobs")) == (["gone"], ["failed", "cancelled"])
     assert len(world.rows("SELECT id FROM jobs WHERE task_id IS NOT NULL")) == 1
+    assert world.files("failed") == [], "the text that said why is about nothing"
+
+
+def test_a_refused_original_that_is_taken_away_before_it_is_looked_at_again_leaves_no_text(world: World) -> None:
+    arrive(world, "clip.mp4", b"no video")
+    work(world)
+    assert world.files("failed") == [FILM, WHY]
+    done(world, "retry", "drop-1")
+    (world.root / "failed" / FILM).unlink()
+    work(world)
+    assert (states(world), world.files("failed")) == (["gone"], [])
 
 
 def test_an_original_that_is_replaced_in_the_archive_while_it_waits_to_be_done_again_is_not_waited_for(
