@@ -15,13 +15,15 @@ from qavix_watch.core.files import Writer
 from qavix_watch.core.foreign import escape_refused
 from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.lifecycle import CANCELLED, DropState
-from qavix_watch.core.naming import display, numbered, split_name
+from qavix_watch.core.naming import display, numbered
 from qavix_watch.core.outcomes import Brake, Done, Later, Outcome
 from qavix_watch.core.stability import patience
-from qavix_watch.errors import Fenced, FileChanged, FileError, FileGone, NameRefused, NameTaken, Stopped, StoreError
+from qavix_watch.errors import Fenced, FileError, NameRefused, NameTaken, Stopped
+from qavix_watch.stages.asides import aside_for
 from qavix_watch.stages.deliver import whose_rights
 from qavix_watch.stages.moving import MOST_NUMBERS, Original, copies_in, give_back, is_there, move, stat_of
 from qavix_watch.stages.outlets import clear_outlet, roots_online
+from qavix_watch.stages.partners import follow, lay_back
 from qavix_watch.stages.sweep import about_to_make
 from qavix_watch.stages.whys import clear_away, private_of, remove_why, went_away, write_why
 
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from qavix_watch.ports.state import Tx
 
 BUSY_SECONDS = 5.0
-ASIDE = b".qavix-aside-"
-"""How the private name of an original begins that is being put away; the drop's id ends it."""
 MISSED = "the original is not where it was"
 
 
@@ -57,7 +57,7 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     """Put one original away, as the configuration said when it settled."""
     drop: Drop = hand.row
     await roots_online(ports, drop)
-    await ports.blocking(_partner_back, ports, rules, drop)
+    await ports.blocking(lay_back, ports, rules, drop)
     jobs: list[Job] = await ports.store.transaction("its jobs", lambda tx: tx.jobs.of_drop(drop.id))
     failed = drop.verdict == "failed"
     if drop.outlet is not None:
@@ -90,8 +90,8 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         return away
     if failed and away.path is not None:
         await _say_why_beside(ports, rules, hand, away.path, jobs)
-    if drop.partner is not None and await _partner_free(ports, drop):
-        await _partner_too(ports, rules, hand, away)
+    if drop.partner is not None:
+        await follow(ports, rules, hand, away.path)
     if drop.origin is not None:
         await ports.blocking(clear_away, ports, rules, drop.origin)
     state = DropState.FAILED if failed else DropState.DELETED if away.path is None else DropState.ARCHIVED
@@ -177,7 +177,7 @@ def _private_name(ports: Ports, drop: Drop, original: bytes) -> bytes:
     """Where an earlier try has laid it; else beside where it lies now, for its folder may have been renamed since."""
     if drop.aside is not None and is_there(ports, drop.aside):
         return drop.aside
-    return join(parent(original), b"%s%d" % (ASIDE, drop.id))
+    return aside_for(drop, original)
 
 
 def _take_aside(ports: Ports, rules: Rules, hand: Hand, aside: bytes, failed: bool) -> Later | Unlike | None:
@@ -298,78 +298,3 @@ async def _to_free_name(ports: Ports, rules: Rules, hand: Hand, aside: bytes, ro
         if await ports.blocking(move, ports, hand, original, target):
             return Away(target)
     raise NameTaken(f"every name for “{display(name)}” is taken in “{display(folder)}”")
-
-
-async def _partner_free(ports: Ports, drop: Drop) -> bool:
-    if split_name(name_of(drop.partner or b""))[0] != split_name(name_of(drop.path))[0]:
-        return False
-    return not await ports.store.transaction("who else needs its partner", lambda tx: tx.drops.partner_needed(drop))
-
-
-async def _partner_too(ports: Ports, rules: Rules, hand: Hand, away: Away) -> None:
-    """A partner of the same stem follows its video, if it is the one that was used. Like that it goes to a private name first; and a host
-    that was frozen until somebody brought it anew, or back, learns that this is no business of its own any more before it goes further.
-    """
-    drop: Drop = hand.row
-    path = await ports.blocking(_partner_aside, ports, rules, drop)
-    if path is None:
-        return
-    aside = _aside_for_partner(drop, path)
-    try:
-        await ports.store.transaction("its partner follows", lambda tx: tx.work.keep(hand.claim, {"reason": drop.reason}))
-        follows = await ports.blocking(_partner_follows, ports, hand, aside, away)
-    except (FileError, StoreError, Stopped):
-        with suppress(FileError):
-            await ports.blocking(_partner_back, ports, rules, drop)
-        raise
-    if not follows:
-        await ports.blocking(_partner_back, ports, rules, drop)
-
-
-def _aside_for_partner(drop: Drop, path: bytes) -> bytes:
-    return join(parent(path), b"%s%dp" % (ASIDE, drop.id))
-
-
-def partner_asides(rules: Rules, drop: Drop) -> dict[bytes, bytes]:
-    """The private names that the second input of a drop may have while it follows its video, each with where it lies else."""
-    return {_aside_for_partner(drop, path): path for path in rules.layout.partners(drop)}
-
-
-def _partner_aside(ports: Ports, rules: Rules, drop: Drop) -> bytes | None:
-    """Rename the partner to its private name and compare it there; gives where it lay. None where the one that was used is not there."""
-    path = next((path for path in rules.layout.partners(drop) if is_there(ports, path)), None)
-    if path is None or not _is_the_partner(ports, drop, path):
-        return None
-    aside = _aside_for_partner(drop, path)
-    with suppress(FileGone):
-        ports.files.rename_new(path, aside)
-        if _is_the_partner(ports, drop, aside):
-            return path
-        give_back(ports, aside, path)
-    return None
-
-
-def _is_the_partner(ports: Ports, drop: Drop, path: bytes) -> bool:
-    stat = stat_of(ports, path)
-    return stat is not None and drop.partner_is(stat) and ports.files.writer(path) is not Writer.OPEN
-
-
-def _partner_follows(ports: Ports, hand: Hand, aside: bytes, away: Away) -> bool:
-    """Put it where its video went. False where it was replaced or taken away after all."""
-    drop: Drop = hand.row
-    with suppress(FileChanged, FileGone):
-        if away.path is None:
-            is_it = ports.files.fingerprint(aside, hand.meter("comparing")).sha256 == drop.partner_sha256
-            if is_it:
-                ports.files.remove(aside, durable=True)
-            return is_it
-        original, name = Original(aside, drop.partner_sha256, "p"), name_of(drop.partner or b"")
-        return any(move(ports, hand, original, join(parent(away.path), numbered(name, number))) for number in range(1, MOST_NUMBERS))
-    return False
-
-
-def _partner_back(ports: Ports, rules: Rules, drop: Drop) -> None:
-    """An earlier try may have died when it had laid the partner aside."""
-    for aside, path in partner_asides(rules, drop).items():
-        if is_there(ports, aside):
-            give_back(ports, aside, path)

@@ -1,4 +1,6 @@
-"""Originals and second inputs under private names, where the state does not know of them: a person renamed their folder meanwhile."""
+"""The private names under which originals and their second inputs lie while they are put away, and those that the state does not know of:
+a person renamed their folder meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,6 @@ from typing import TYPE_CHECKING
 from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.lifecycle import DropState
 from qavix_watch.errors import FileGone
-from qavix_watch.stages.archive import ASIDE, partner_asides
 from qavix_watch.stages.moving import give_back
 
 if TYPE_CHECKING:
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
     from qavix_watch.ports import Ports
     from qavix_watch.ports.state import Tx
 
-_PRIVATE = re.compile(re.escape(ASIDE) + rb"([0-9]+)(p?)")
+_BEGINNING = b".qavix-aside-"
+_PRIVATE = re.compile(re.escape(_BEGINNING) + rb"([0-9]+)(p?)")
+
+
+def aside_for(drop: Drop, path: bytes) -> bytes:
+    """The private name of an original that lies at this path."""
+    return join(parent(path), b"%s%d" % (_BEGINNING, drop.id))
+
+
+def asides_for_partner(rules: Rules, drop: Drop) -> dict[bytes, bytes]:
+    """Where the second input of a drop may lie, each with the private name that it has there while it follows its video."""
+    return {path: aside_for(drop, path) + b"p" for path in rules.layout.partners(drop)}
 
 
 def aside_of(path: bytes) -> int | None:
@@ -64,7 +76,7 @@ def _strayed(tx: Tx, *, rules: Rules, path: bytes) -> Drop | None:
         return None
     if not _is_partner(path):
         return None if drop.aside == rules.layout.in_inbox(path) else drop
-    is_followed = drop.state is DropState.ARCHIVING and rules.layout.in_inbox(path) in partner_asides(rules, drop)
+    is_followed = drop.state is DropState.ARCHIVING and rules.layout.in_inbox(path) in asides_for_partner(rules, drop).values()
     return None if is_followed or drop.partner is None else drop
 
 
