@@ -57,7 +57,7 @@ def _cleared(ports: Ports, rules: Rules, parts: Iterable[bytes], strays: Iterabl
     gone = []
     for path in strays:
         with suppress(FileError):
-            ports.files.remove(path)
+            ports.files.remove(path, durable=True)  # the state forgets it, and nobody else knows of it
             gone.append(path)
     with suppress(FileError):
         sweep(ports.files, rules.layout, parts)

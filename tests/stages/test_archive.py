@@ -549,6 +549,22 @@ def test_a_reason_that_was_being_written_at_a_kill_is_swept_though_its_original_
     assert world.rows("SELECT path FROM private_names") == []
 
 
+def test_the_state_forgets_a_private_name_only_once_no_power_cut_brings_it_back(world: World, refused: Path, disks: Disks) -> None:
+    disks.after["rename_new"] = lambda: disks.after.update(rename_new=lambda: disks.before.update(rename_new=die))
+    killed(world)
+    durably: list[bool] = []
+    remove = disks.remove
+
+    def noted(path: bytes, *, durable: bool = False) -> None:
+        durably.append(durable)
+        remove(path, durable=durable)
+
+    disks.remove = noted  # type: ignore[method-assign]
+    world.act(lambda tx: tx.work.rescue("node", world.clock.now(), 3600.0))
+    sweep(world)
+    assert (durably, litter(world)) == ([True], [])
+
+
 def test_a_kill_before_the_reason_was_written_costs_nothing(world: World, refused: Path, disks: Disks) -> None:
     disks.after["rename_new"] = lambda: disks.after.update(rename_new=die)
     killed(world)
