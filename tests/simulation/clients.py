@@ -104,6 +104,12 @@ class Bring:
             self.person.count("client died")
             self.person.tell("loses the connection, with %s pieces of %s", self.dies_after, self.path)
 
+    def is_at(self, path: bytes) -> bool:
+        """Whether it comes to this path, or what it writes to lies there by now."""
+        inode = self.person.inode(path)
+        written = (self._seen, self._victim.inode if self._victim is not None else None)
+        return path == self.path or (inode is not None and any(inode is one for one in written))
+
     def cut_off(self) -> None:
         """The power went, or the disk was pulled and is back: what lies there will not become more."""
         self._is_cut_off = True
@@ -150,12 +156,12 @@ class Victim:
 
     def __init__(self, person: Person, path: bytes) -> None:
         self._gift = person.overwritten(path)
-        self._inode = person.inode(path)
+        self.inode = person.inode(path)
         self._data = person.content(path)
 
     def look(self) -> Inode | None:
         """Write down whether it is lost by now; gives what it was written over in, if that is itself, wherever its folder is by now."""
-        gift, inode = self._gift, self._inode
+        gift, inode = self._gift, self.inode
         if gift is None or inode is None or (inode.linked and inode.now.data == self._data):
             return None
         gift.removed = True
@@ -165,4 +171,4 @@ class Victim:
 
     def lies_at(self, path: bytes, person: Person) -> bool:
         """Whether it is still what lies there."""
-        return self._gift is not None and person.inode(path) is self._inode
+        return self._gift is not None and person.inode(path) is self.inode

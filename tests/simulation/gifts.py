@@ -221,7 +221,7 @@ class Record:
 
     def is_busy(self, path: bytes) -> bool:
         """Whether somebody is just bringing something to a path."""
-        return any(bring.path == path for bring in self.under_way)
+        return any(bring.is_at(path) for bring in self.under_way)
 
     def cut_off(self) -> None:
         """All clients die at once."""

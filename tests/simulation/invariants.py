@@ -353,7 +353,9 @@ def nothing_unasked_is_paid(life: Watched) -> Found:
 
 def sent_once(life: Watched) -> Found:
     """No content is uploaded oftener than once, and once more for each time that something went wrong with uploads."""
-    troubles = life.world.deaths + sum(life.world.counters[name] for name in SENT_AGAIN_AFTER)
+    met = life.world.counters
+    troubles = life.world.deaths + sum(met[name] for name in SENT_AGAIN_AFTER)
+    troubles += sum(met[name] for name in SENT_AGAIN_AFTER if name.startswith("storm: "))  # when it comes, and when it goes
     asked = Counter(map(itemgetter(0), life.world.choices.taken))
     troubles += sum(times for stream, times in asked.items() if stream.partition(": ")[2] in UPLOADING)
     for sha256, times in life.service.uploads.items():

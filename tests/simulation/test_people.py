@@ -382,6 +382,25 @@ def test_two_do_not_bring_something_to_one_path_at_once() -> None:
     assert len(world.people.gifts) == 1
 
 
+def test_nobody_brings_anything_to_where_another_still_writes_though_that_was_moved_there() -> None:
+    world = small({("Ann: slow", 0): 2})
+    person = ann(world)
+    old, new = b"/media/inbox/erase/clip.ts", b"/media/inbox/erase/mine.ts"
+    ware = Ware(MediaKind.VIDEO, make(MediaKind.VIDEO, 1, 1), shows=False)
+
+    async def life() -> None:
+        person.save(old, b"")
+        gift = person.give(old, ware, b"")  # what an earlier client left, and this one opens
+        first = asyncio.create_task(Bring(person, old, ware).run())
+        await asyncio.sleep(0.1)
+        person.move(gift, new, "moved")
+        with pytest.raises(OSError, match="busy"):
+            await Bring(person, new, ware).run()
+        await first
+
+    world.run(life)
+
+
 def test_a_folder_takes_its_files_and_possessions_along() -> None:
     async def both(person: Person) -> None:
         await bringing.a_file(person)
