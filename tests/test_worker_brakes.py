@@ -142,32 +142,49 @@ def let_go(world: World) -> None:
     working(world, wait)
 
 
-def test_more_credits_than_there_were_let_submitting_go(world: World) -> None:
+def test_more_credits_than_there_were_let_submitting_go(submitting: World) -> None:
+    pulled(submitting, "paused")
+    submitting.sandbox.control("credits", {"credits": 100})
+    now = submitting.clock.now()
+    submitting.act(lambda tx: tx.brakes.pull("credits", "", "no credits", "", now - 10, now - 1, level=100.0))
+
+    async def wait() -> None:
+        await until(lambda: submitting.one("SELECT probing FROM brakes WHERE name = 'credits'"))
+        assert ("credits", "") in brakes(submitting)
+        submitting.sandbox.control("credits", {"credits": 101})
+        submitting.later(31)
+        submitting.worker.wake()
+        await until(lambda: submitting.log.of("brake off"))
+
+    working(submitting, wait)
+    assert brakes(submitting) == [("paused", "")]
+    assert [line[2]["why"] for line in submitting.log.of("brake off")] == ["it works again"]
+
+
+def test_while_the_balance_cannot_be_had_a_job_may_try(submitting: World) -> None:
+    pulled(submitting, "paused")
+    submitting.client.set_key(None)
+    pulled(submitting, "credits")
+
+    async def wait() -> None:
+        await until(lambda: submitting.one("SELECT probing FROM brakes WHERE name = 'credits'"))
+
+    working(submitting, wait)
+
+
+def test_missing_credits_that_no_work_needs_any_more_are_not_told_of_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job that might have tried was refused for something else, or was cancelled."""
+    monkeypatch.setitem(BETWEEN_SECONDS, "credits", 0.0)
     world.sandbox.control("credits", {"credits": 100})
     now = world.clock.now()
     world.act(lambda tx: tx.brakes.pull("credits", "", "no credits", "", now - 10, now - 1, level=100.0))
+    world.act(lambda tx: tx.brakes.probe("credits", ""))
 
     async def wait() -> None:
-        await until(lambda: world.one("SELECT probing FROM brakes"))
-        assert brakes(world) == [("credits", "")]
-        world.sandbox.control("credits", {"credits": 101})
-        world.later(31)
-        world.worker.wake()
-        await until(lambda: world.log.of("brake off"))
+        await until(lambda: not brakes(world))
 
     working(world, wait)
-    assert brakes(world) == []
-    assert len(world.log.of("brake off")) == 1
-
-
-def test_while_the_balance_cannot_be_had_a_job_may_try(world: World) -> None:
-    world.client.set_key(None)
-    pulled(world, "credits")
-
-    async def wait() -> None:
-        await until(lambda: world.one("SELECT probing FROM brakes WHERE name = 'credits'"))
-
-    working(world, wait)
+    assert world.log.of("brake off")[0][2] == {"brake": "credits", "scope": "", "why": "nothing needs it any more"}
 
 
 @pytest.mark.parametrize("operation", ["pricing", "list_voices"])

@@ -13,7 +13,7 @@ from qavix_watch.stages.follow import knows_any
 from qavix_watch.stages.money import still_over
 from qavix_watch.stages.recovery import is_due, said
 from qavix_watch.worker.claiming import key
-from qavix_watch.worker.lanes import as_of
+from qavix_watch.worker.lanes import ALWAYS, as_of
 from qavix_watch.worker.meaning import is_about_the_key
 from qavix_watch.worker.recording import News
 
@@ -147,8 +147,8 @@ class Looking:
         try:
             balance = await learn_balance(self.ports)
         except QavixWatchError:
-            return Seen(attempt=True)
-        return GONE if brake.level is not None and balance > brake.level else Seen(attempt=True)
+            return await self._by_trying(brake)
+        return GONE if brake.level is not None and balance > brake.level else await self._by_trying(brake)
 
     async def _budget(self, brake: BrakeRow) -> Seen:
         return Seen(await still_over(self.ports, self.worker.rules, brake.scope))
@@ -165,25 +165,30 @@ class Looking:
         return Seen(why) if due else TASKS_READ
 
     async def _api(self, brake: BrakeRow) -> Seen:
-        """What costs nothing and asks for nothing in particular is asked; anything else is tried by one piece of work, if there is any.
-
-        Where none is left, the next will show how it is: nobody shall read of a brake for ever that stops nothing.
-        """
+        """What costs nothing and asks for nothing in particular is asked; anything else is tried."""
         api = self.ports.api
         asked: dict[str, Callable[[], Awaitable[object]]] = {"pricing": api.pricing, "list_voices": api.list_voices}
         if brake.scope not in asked:
-            stops = await self.ports.store.transaction("what it stops", lambda tx: self._stops_anything(tx, brake))
-            return Seen(attempt=True) if stops else NEEDLESS
+            return await self._by_trying(brake)
         try:
             await asked[brake.scope]()
         except QavixWatchError as error:
             return Seen(str(error))
         return GONE
 
+    async def _by_trying(self, brake: BrakeRow) -> Seen:
+        """One piece of the work that it stops may try. Where none is left, the next will show how it is: nobody shall read of a brake for
+        ever that stops nothing.
+        """
+        stops = await self.ports.store.transaction("what it stops", lambda tx: self._stops_anything(tx, brake))
+        return Seen(attempt=True) if stops else NEEDLESS
+
     def _stops_anything(self, tx: Tx, brake: BrakeRow) -> bool:
         now = self.ports.clock.now()
-        needing = [(lane, rows) for lane in self.worker.lanes if (rows := lane.needing(brake)) is not None]
-        return any(tx.work.waits(lane.item, lane.states, as_of(f"{lane.where} AND ({rows})", now)) for lane, rows in needing)
+        stopped = [(lane, ALWAYS if lane.is_stopped_by(brake) else lane.needing(brake)) for lane in self.worker.lanes]
+        return any(
+            tx.work.waits(lane.item, lane.states, as_of(f"{lane.where} AND ({rows})", now)) for lane, rows in stopped if rows is not None
+        )
 
 
 def _seen(error: QavixWatchError | None) -> Seen:
