@@ -9,10 +9,11 @@ import os
 import shutil
 import signal
 import time
-from contextlib import contextmanager
+from collections import deque
+from contextlib import contextmanager, suppress
 from itertools import count
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tests.simulation.choices import Taped
 from tests.simulation.outcomes import bounded, choices_of, failed, law, lived
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_SHRINKING_SECONDS = 90.0
 LIVES_A_COLLECTION = 10
+ASKED_AHEAD = 2
+"""So many lives each process has before it: it need not wait for who asks between two of them."""
 SPAWN = multiprocessing.get_context("spawn")
 """Nothing is inherited, neither memory nor the seed of hashes: what a life makes of them would show."""
 
@@ -44,7 +47,6 @@ class Pool:
     def __init__(self, start: Callable[[], Process]) -> None:
         self._start = start
         self._all: list[Process] = []
-        self._idle: list[Process] = []
 
     def __enter__(self) -> Self:
         return self
@@ -55,60 +57,61 @@ class Pool:
 
     def grow(self, count: int) -> None:
         """Start so many more."""
-        more = [self._start() for _ in range(count)]
-        self._all += more
-        self._idle += more
+        self._all += [self._start() for _ in range(count)]
 
     def answers(self, asks: Iterator[Ask]) -> Iterator[tuple[Ask, Ended]]:
         """What comes of each, as it comes. They are given out in order: those before one that has ended are over or under way."""
-        busy: dict[Any, tuple[Process, Ask]] = {}
+        again: deque[Ask] = deque()
         while True:
-            while self._idle and (ask := next(asks, None)) is not None:
-                process = self._idle.pop()
-                process.begin(ask)
-                busy[process.connection] = process, ask
+            for asked in range(ASKED_AHEAD):
+                for process in self._all:
+                    if len(process.asked) == asked and (ask := again.popleft() if again else next(asks, None)) is not None:
+                        process.begin(ask)
+            busy = {process.connection: process for process in self._all if process.asked}
             if not busy:
                 return
             for connection in wait(list(busy)):
-                process, ask = busy.pop(connection)
-                ended = process.answer()
-                if process.is_well:
-                    self._idle.append(process)
-                else:
+                process = busy[connection]  # type: ignore[index]
+                answer = process.answer()
+                if not process.is_well:
+                    again += process.asked
+                    self._all.remove(process)
+                    process.end()
                     self.grow(1)
-                yield ask, ended
+                yield answer
 
 
 class Process:
-    """A process, as seen by the one that asks. `is_well` until a life has ended it.
-
-    `folder` is for the few lives that keep their state in a real file.
+    """A process, as seen by the one that asks. `asked`: what it has not answered, the one first that it is at. `is_well` until a life has
+    ended it. `folder` is for the few lives that keep their state in a real file.
     """
 
     def __init__(self, live: Live, seed: int, folder: str, life_seconds: float) -> None:
         self.connection, theirs = SPAWN.Pipe()
+        self.asked: deque[Ask] = deque()
         self.is_well = True
-        self._number = 0
         self._seed = seed
         self._process = SPAWN.Process(target=serve, args=(theirs, live, seed, folder, life_seconds), daemon=True)
         self._process.start()
         theirs.close()
 
     def begin(self, ask: Ask) -> None:
-        """Ask; when its `connection` is ready there is an answer."""
-        self._number = ask.number
-        self.connection.send(ask)
+        """Ask; when its `connection` is ready there is an answer to the first of what it was asked."""
+        self.asked.append(ask)
+        with suppress(ConnectionError):  # it has just died: its answer tells
+            self.connection.send(ask)
 
-    def answer(self) -> Ended:
+    def answer(self) -> tuple[Ask, Ended]:
         """What came of it."""
+        ask = self.asked.popleft()
         try:
             ended, self.is_well = self.connection.recv()
         except (EOFError, ConnectionError):
             self.is_well = False
             self._process.join()
             why = f"a life ended its whole process, with exit code {self._process.exitcode}"
-            return failed(why, choices_of(self._seed, self._number))
-        return ended  # type: ignore[no-any-return]
+            return ask, failed(why, choices_of(self._seed, ask.number))
+        return ask, ended
 
     def end(self) -> None:
         """At once, whatever it is doing."""
