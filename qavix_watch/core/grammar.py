@@ -95,8 +95,8 @@ def _partial(name: str, words: Words) -> Partial | OrderError:
         if original is not None:
             raise _copy_error(original, words)
         return _with_label(name, words)
-    except OrderError as error:
-        return error
+    except OrderError as error:  # another is kept, which was not raised: one that was holds all that its callers had in hand
+        return OrderError(str(error), hint=error.hint, suggestion=error.suggestion)
 
 
 def _with_label(name: str, words: Words) -> Partial:

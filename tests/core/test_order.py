@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from contextlib import suppress
+
 import pytest
 
 from qavix_watch.core.grammar import Words, is_order_shaped, parse
@@ -280,3 +284,20 @@ def test_a_folder_that_is_a_whole_order_is_order_shaped(name: str) -> None:
 @pytest.mark.parametrize("name", ["Subs", "speak", "Season 1", "dub", "dub en", "", "face", "subs en", "English", "x" * 2000])
 def test_an_ordinary_folder_is_not_order_shaped(name: str) -> None:
     assert not is_order_shaped(name)
+
+
+def test_a_name_that_is_no_order_does_not_hold_what_its_caller_had_in_hand() -> None:
+    """What is wrong with a name is kept, and asked for with every look at the inbox."""
+
+    class Listing:
+        """Of a large inbox, say."""
+
+    def look() -> weakref.ref[Listing]:
+        listing = Listing()
+        with suppress(OrderError):
+            parse("dub en to nowhere at all")
+        return weakref.ref(listing)
+
+    held = look()
+    gc.collect()
+    assert held() is None
