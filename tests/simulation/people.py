@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -114,9 +115,18 @@ def _torn(person: Person, gift: Gift) -> None:
     films = [film for film in person.record.gifts if gift.sha256 in film.partners]
     for film in films:
         film.hindrance = film.hindrance or "the power cut has taken its partner"
-    data = person.content(gift.path)
-    if data is None:
-        return
+    for data in _rests(person, gift):
+        _rest_of(person, gift, films, data)
+
+
+def _rests(person: Person, gift: Gift) -> list[bytes]:
+    """What lies in the place of a gift, or in its folder under a private name of ours: it was just being put away."""
+    folder, data = os.path.dirname(gift.path), person.content(gift.path)
+    aside = [path for path in person.files_below(folder, hidden=True) if path.startswith(os.path.join(folder, OURS + b"aside-"))]
+    return [data] if data is not None else [person.content(path) or b"" for path in aside]
+
+
+def _rest_of(person: Person, gift: Gift, films: list[Gift], data: bytes) -> None:
     if not facts_of(data).cut:
         person.record.readable.add(digest(data))
     for film in films:

@@ -571,6 +571,19 @@ def test_a_power_cut_takes_what_nobody_has_kept() -> None:
     assert ann(kept).lies(kept.people.gifts[0])
 
 
+def test_what_a_power_cut_leaves_of_a_file_that_is_just_put_away_is_known() -> None:
+    world = done(bringing.a_file, {("Ann: lazy disk", 0): 3})
+    (gift,) = world.people.gifts
+    aside = os.path.join(os.path.dirname(gift.path), b".qavix-aside-1")
+    world.clerk.rename(gift.path, aside)
+    ann(world).keep_names(aside)
+    world.ground.kernel.power_cut(lambda _stream, count: count - 1)
+    world.people.after_power_cut()
+    assert [(one.path, one.sha256) for one in world.people.gifts] == [
+        (gift.path, gift.sha256), (gift.path, digest(ann(world).content(aside) or b"nothing")),
+    ]
+
+
 def test_what_a_power_cut_has_taken_is_seen_once_the_media_are_back() -> None:
     world = done(bringing.a_file)
     world.unplug()
