@@ -146,10 +146,12 @@ class Drops:
         """
         self._forget_jobs(number, now, why)
         was_away = self._work.get("drop", number).origin is not None
-        if not was_away and not self.was_submitted(number) and self._work.move(
-            "drop", number, (*_BEFORE_JOBS, DropState.DELIVERING), DropState.GONE, now, "taken out", {"ended_at": now}
+        end = DropState.ARCHIVING if was_away else DropState.GONE
+        fields = {"detached": 1, "due": now, "verdict": "cancelled"} if was_away else {"ended_at": now}
+        if not self.was_submitted(number) and self._work.move(
+            "drop", number, (*_BEFORE_JOBS, DropState.DELIVERING), end, now, "taken out", fields
         ):
-            return "gone"
+            return "detached" if was_away else "gone"
         self.detach(number, now, why)
         self.conclude(number, now)
         return "detached"

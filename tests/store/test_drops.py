@@ -309,3 +309,15 @@ def test_a_drop_that_is_worked_on_from_elsewhere_leaves_its_path_to_others(state
     state.act(lambda tx: tx.drops.reopen(first, DropState.WAITING, b"/failed/clip.mp4", NOW, "tried again"))
     second = state.drop()
     assert [row["id"] for row in state.rows("SELECT id FROM drops WHERE state = 'waiting'")] == [first, second]
+
+
+@pytest.mark.parametrize("before", [DropState.WAITING, DropState.SETTLED, DropState.FINGERPRINTED, DropState.DELIVERING])
+def test_what_is_worked_on_from_elsewhere_and_goes_comes_to_its_end_there(state: State, before: DropState) -> None:
+    """It may have been told beside it why it failed; that is taken back where originals are put away."""
+    drop = state.drop()
+    state.put("drops", drop, state=DropState.FAILED, target=b"/failed/clip.mp4")
+    state.act(lambda tx: tx.drops.reopen(drop, DropState.WAITING, b"/failed/clip.mp4", NOW, "tried again"))
+    state.put("drops", drop, state=before)
+    assert vanish(state, drop) == "detached"
+    row = state.row("drops", drop)
+    assert (row["state"], row["detached"], row["verdict"], row["due"]) == ("archiving", 1, "cancelled", NOW)
