@@ -96,7 +96,11 @@ def _partial(name: str, words: Words) -> Partial | OrderError:
             raise _copy_error(original, words)
         return _with_label(name, words)
     except OrderError as error:  # another is kept, which was not raised: one that was holds all that its callers had in hand
-        return OrderError(str(error), hint=error.hint, suggestion=error.suggestion)
+        return _anew(error)
+
+
+def _anew(error: OrderError) -> OrderError:
+    return OrderError(str(error), hint=error.hint, suggestion=error.suggestion)
 
 
 def _with_label(name: str, words: Words) -> Partial:
@@ -119,7 +123,7 @@ def _read(name: str, words: Words) -> Partial:
 def _copy_error(original: str, words: Words) -> OrderError:
     found = _partial(original, words)
     if isinstance(found, OrderError):
-        return found
+        return _anew(found)
     mend = nearest_order(replace(found, label=_next_label(found.label))).canonical()
     return OrderError(f"This is the name of a copy: add a label: `{mend}`", suggestion=mend)
 

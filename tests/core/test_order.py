@@ -286,7 +286,8 @@ def test_an_ordinary_folder_is_not_order_shaped(name: str) -> None:
     assert not is_order_shaped(name)
 
 
-def test_a_name_that_is_no_order_does_not_hold_what_its_caller_had_in_hand() -> None:
+@pytest.mark.parametrize("name", ["dub en to nowhere at all", "dub en to nothing - Copy"])
+def test_a_name_that_is_no_order_does_not_hold_what_its_caller_had_in_hand(name: str) -> None:
     """What is wrong with a name is kept, and asked for with every look at the inbox."""
 
     class Listing:
@@ -295,7 +296,7 @@ def test_a_name_that_is_no_order_does_not_hold_what_its_caller_had_in_hand() -> 
     def look() -> weakref.ref[Listing]:
         listing = Listing()
         with suppress(OrderError):
-            parse("dub en to nowhere at all")
+            parse(name)
         return weakref.ref(listing)
 
     held = look()
