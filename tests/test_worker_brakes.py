@@ -172,6 +172,22 @@ def test_while_the_balance_cannot_be_had_a_job_may_try(submitting: World) -> Non
     working(submitting, wait)
 
 
+def test_missing_credits_that_are_needed_once_something_is_uploaded_stay_in_sight(
+    submitting: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BETWEEN_SECONDS, "credits", 0.0)
+    submitting.act(lambda tx: tx.work._connection.execute("UPDATE jobs SET state = 'uploading', due = NULL"))
+    submitting.sandbox.control("credits", {"credits": 100})
+    now = submitting.clock.now()
+    submitting.act(lambda tx: tx.brakes.pull("credits", "", "no credits", "", now - 10, now - 1, level=100.0))
+
+    async def wait() -> None:
+        await until(lambda: submitting.one("SELECT probing FROM brakes WHERE name = 'credits'"))
+
+    working(submitting, wait)
+    assert brakes(submitting) == [("credits", "")]
+
+
 def test_missing_credits_that_no_work_needs_any_more_are_not_told_of_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The job that might have tried was refused for something else, or was cancelled."""
     monkeypatch.setitem(BETWEEN_SECONDS, "credits", 0.0)

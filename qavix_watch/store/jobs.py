@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qavix_watch.core.lifecycle import HELD_BY_ORDER, DeliveryState, JobState
 from qavix_watch.core.records import Delivery, Job, KnownVoice, OpenTask, Result, ResultFile
-from qavix_watch.store.rows import bare, read
+from qavix_watch.store.rows import UNSUBMITTED, bare, read
 from qavix_watch.store.work import WAKE
 
 if TYPE_CHECKING:
@@ -139,6 +139,11 @@ class Jobs:
         self._connection.execute(
             "UPDATE jobs SET due = ? WHERE account = ? AND state = 'processing' AND owner IS NULL AND due > ?", (now, self._account, now)
         )
+
+    def any_unsubmitted(self) -> bool:
+        """Whether any job is still to be submitted."""
+        found = self._connection.execute(f"SELECT 1 FROM jobs WHERE account = ? AND state IN ({UNSUBMITTED}) LIMIT 1", (self._account,))
+        return found.fetchone() is not None
 
     def on_its_way(self, operation: str, but: int) -> bool:
         """Whether another job of this operation is still to be submitted."""

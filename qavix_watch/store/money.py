@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qavix_watch.core.lifecycle import JOB_UNSUBMITTED, JobState
 from qavix_watch.core.money import MASS_SECONDS, Batch, Filed, Span
 from qavix_watch.core.records import Drop, Job
-from qavix_watch.store.rows import read
+from qavix_watch.store.rows import UNSUBMITTED, read
 
 if TYPE_CHECKING:
     import sqlite3
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from qavix_watch.store.work import Work
 
-_UNSUBMITTED = ", ".join(f"'{state}'" for state in JOB_UNSUBMITTED)
 _ALLOWED = "budget allowed"
 _SAID_YES = (
     "EXISTS (SELECT 1 FROM batches WHERE batches.account = drops.account AND batches.place = drops.place"
@@ -59,7 +58,7 @@ class Money:
     def unsubmitted(self) -> list[Job]:
         """The jobs that nothing was paid for yet."""
         rows = self._connection.execute(
-            f"SELECT * FROM jobs WHERE account = ? AND state IN ({_UNSUBMITTED}, 'held') AND posted = 0", (self._account,)
+            f"SELECT * FROM jobs WHERE account = ? AND state IN ({UNSUBMITTED}, 'held') AND posted = 0", (self._account,)
         )
         return [read(Job, row) for row in rows]
 
@@ -172,7 +171,7 @@ class Money:
         rows = self._connection.execute(
             "SELECT DISTINCT jobs.id FROM drops JOIN deliveries ON deliveries.drop_id = drops.id AND deliveries.state = 'pending'"
             " JOIN jobs ON jobs.id = deliveries.job WHERE drops.account = ? AND drops.place = ? AND drops.canonical = ? AND drops.held = ''"
-            f" AND jobs.state IN ({_UNSUBMITTED}) AND jobs.posted = 0 AND jobs.approved = 0 AND jobs.id <> ? AND NOT {_SAID_YES}",
+            f" AND jobs.state IN ({UNSUBMITTED}) AND jobs.posted = 0 AND jobs.approved = 0 AND jobs.id <> ? AND NOT {_SAID_YES}",
             (self._account, batch.place, batch.canonical, but),
         ).fetchall()
         for (number,) in rows:

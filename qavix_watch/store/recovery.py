@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import astuple, fields
 from typing import TYPE_CHECKING
 
-from qavix_watch.core.lifecycle import JOB_UNSUBMITTED
 from qavix_watch.core.records import Job, ListedTask
-from qavix_watch.store.rows import read
+from qavix_watch.store.rows import UNSUBMITTED, read
 
 if TYPE_CHECKING:
     import sqlite3
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = ", ".join(field.name for field in fields(ListedTask))
 _MARKS = ", ".join("?" * (len(fields(ListedTask)) + 1))
-_UNSUBMITTED = ", ".join(f"'{state}'" for state in JOB_UNSUBMITTED)
 _MOST_OF_ONE_MARK = 100
 
 
@@ -65,6 +63,6 @@ class Recovery:
     def waiting(self) -> list[Job]:
         """The jobs that have no task yet, and that nobody has in hand."""
         rows = self._connection.execute(
-            f"SELECT * FROM jobs WHERE account = ? AND state IN ({_UNSUBMITTED}) AND owner IS NULL ORDER BY id", (self._account,)
+            f"SELECT * FROM jobs WHERE account = ? AND state IN ({UNSUBMITTED}) AND owner IS NULL ORDER BY id", (self._account,)
         )
         return [read(Job, row) for row in rows]

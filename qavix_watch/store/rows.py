@@ -8,11 +8,15 @@ from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints
 
+from qavix_watch.core.lifecycle import JOB_UNSUBMITTED
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Hashable, Iterable
 
 T = TypeVar("T")
+UNSUBMITTED = ", ".join(f"'{state}'" for state in JOB_UNSUBMITTED)
+"""The states of jobs that are still to be submitted, as a condition has them."""
 
 
 @dataclass(frozen=True, slots=True)

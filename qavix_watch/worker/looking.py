@@ -13,7 +13,7 @@ from qavix_watch.stages.follow import knows_any
 from qavix_watch.stages.money import still_over
 from qavix_watch.stages.recovery import is_due, said
 from qavix_watch.worker.claiming import key
-from qavix_watch.worker.lanes import ALWAYS, as_of
+from qavix_watch.worker.lanes import as_of
 from qavix_watch.worker.meaning import is_about_the_key
 from qavix_watch.worker.recording import News
 
@@ -184,11 +184,11 @@ class Looking:
         return Seen(attempt=True) if stops else NEEDLESS
 
     def _stops_anything(self, tx: Tx, brake: BrakeRow) -> bool:
+        if brake.name == "credits":
+            return tx.jobs.any_unsubmitted()
         now = self.ports.clock.now()
-        stopped = [(lane, ALWAYS if lane.is_stopped_by(brake) else lane.needing(brake)) for lane in self.worker.lanes]
-        return any(
-            tx.work.waits(lane.item, lane.states, as_of(f"{lane.where} AND ({rows})", now)) for lane, rows in stopped if rows is not None
-        )
+        needing = [(lane, rows) for lane in self.worker.lanes if (rows := lane.needing(brake)) is not None]
+        return any(tx.work.waits(lane.item, lane.states, as_of(f"{lane.where} AND ({rows})", now)) for lane, rows in needing)
 
 
 def _seen(error: QavixWatchError | None) -> Seen:
