@@ -9,7 +9,7 @@ from qavix_watch.cli.amounts import duration, minute_of_day, moment
 from qavix_watch.cli.amounts import window as shown_window
 from qavix_watch.cli.answers import Answer, sentence
 from qavix_watch.cli.board import STATES
-from qavix_watch.core.lifecycle import CANCELLED, DROP_LIVE
+from qavix_watch.core.lifecycle import CANCELLED, DROP_LIVE, UNDONE
 from qavix_watch.core.naming import display
 from qavix_watch.core.rules import in_window
 
@@ -86,6 +86,8 @@ def _why(row: Row) -> str:
         return f"It is held for a person: {row['held'].rstrip('.')}."
     if row["reason"] == CANCELLED:
         return f"It was cancelled, and the original stays where it is; `qavix-watch retry drop-{row['id']}` goes on with it."
+    if row["reason"] == UNDONE:
+        return f"It was {UNDONE}."
     usual = _NEXT[row["state"]]
     if row["state"] in {"waiting", "settled", "fingerprinted"} and row["reason"]:
         return sentence(row["reason"] if row["reason"].startswith("it ") else f"it waits: {row['reason']}")

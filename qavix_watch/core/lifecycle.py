@@ -83,6 +83,8 @@ HELD_BY_ORDER = "waits for approval (hold=yes); take hold=yes out of the folder'
 
 CANCELLED = "cancelled; the original stays where it is"
 """The reason of a drop at rest that a person has cancelled."""
+UNDONE = "taken away before it was done again"
+"""The reason of a drop that was to be done again from where its original had been put away, and was not."""
 CUT_SHORT = "the file is cut short"
 """How the reason of a drop begins that was refused for that; dragged back as it is, it is taken as it is."""
 BEGUN_IN_VAIN = "it was begun"

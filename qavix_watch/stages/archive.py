@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from qavix_watch.core.files import Writer
 from qavix_watch.core.foreign import escape_refused
 from qavix_watch.core.layout import join, name_of, parent
-from qavix_watch.core.lifecycle import CANCELLED, DropState
+from qavix_watch.core.lifecycle import CANCELLED, UNDONE, DropState
 from qavix_watch.core.naming import display, numbered
 from qavix_watch.core.outcomes import Brake, Done, Later, Outcome
 from qavix_watch.core.stability import patience
@@ -57,16 +57,14 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     """Put one original away, as the configuration said when it settled."""
     drop: Drop = hand.row
     await roots_online(ports, drop)
-    await ports.blocking(lay_back, ports, rules, drop)
     jobs: list[Job] = await ports.store.transaction("its jobs", lambda tx: tx.jobs.of_drop(drop.id))
     failed = drop.verdict == "failed"
     if drop.outlet is not None:
         return await _stays(ports, rules, hand, jobs)
+    with suppress(FileError):  # where it lies may be gone for good; what follows does not need it
+        await ports.blocking(lay_back, ports, rules, drop)
     if drop.detached and (drop.aside is None or not await ports.blocking(is_there, ports, drop.aside)):
-        await ports.blocking(_clear_whys, ports, rules, drop)
-        undone = drop.verdict == "cancelled" and drop.origin is not None
-        state = DropState.FAILED if failed else DropState.GONE if undone else DropState.KEPT
-        return _ended(ports, state, "the original had been taken away or replaced", None)
+        return await _taken_away(ports, rules, drop)
     original = rules.layout.original(drop)
     if drop.verdict == "cancelled" or _after(rules, drop) == "keep" or _lies_in(_room(rules, failed), original):
         return await _kept(ports, rules, hand, jobs)
@@ -98,6 +96,14 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     return _ended(ports, state, drop.reason if failed else "put away", away.path, {"detached": 0})  # whatever lies at its path by now
 
 
+async def _taken_away(ports: Ports, rules: Rules, drop: Drop) -> Outcome:
+    await ports.blocking(_clear_whys, ports, rules, drop)
+    if drop.verdict == "cancelled" and drop.origin is not None:
+        return _ended(ports, DropState.GONE, UNDONE, None)
+    state = DropState.FAILED if drop.verdict == "failed" else DropState.KEPT
+    return _ended(ports, state, "the original had been taken away or replaced", None)
+
+
 def _too_little_room(ports: Ports, rules: Rules, drop: Drop, failed: bool) -> Brake | None:
     """The brake where the original has to be copied to another filesystem that has no room for it; nothing is touched then."""
     room = _room(rules, failed)
@@ -123,18 +129,28 @@ async def _say_why(ports: Ports, rules: Rules, hand: Hand, original: bytes, jobs
     """Beside the original, under a private name first that the state knows of."""
     borrow = partial(about_to_make, rules=rules, hand=hand, paths=[private_of(original, hand)], now=ports.clock.now())
     await ports.store.transaction("about to say why", borrow)
-    await ports.blocking(write_why, ports, rules, hand, original, jobs)
+    await ports.blocking(write_why, ports, rules, hand, original, hand.row, jobs)
 
 
 async def _say_why_beside(ports: Ports, rules: Rules, hand: Hand, original: bytes, jobs: list[Job]) -> None:
-    """The same of an original that lies there. A host that was frozen before it did may tell what is over: that goes again."""
+    """The same of an original that lies there. A host that was frozen before it did may tell what is over, or is no longer so: that goes
+    again, or what is so now takes its place.
+    """
     await _say_why(ports, rules, hand, original, jobs)
     try:
         await ports.store.transaction("it was told why", lambda tx: tx.work.keep(hand.claim, {"reason": hand.row.reason}))
     except Fenced:
         with suppress(FileError):
-            await ports.blocking(went_away, ports, rules, hand, original, hand.id)
+            if not await ports.blocking(went_away, ports, rules, hand, original, hand.id):
+                await _say_it_as_it_is(ports, rules, hand, original)
         raise
+
+
+async def _say_it_as_it_is(ports: Ports, rules: Rules, hand: Hand, original: bytes) -> None:
+    """What the state says by now of the drop whose original lies there, if it has failed."""
+    drop, jobs = await ports.store.transaction("what it is now", lambda tx: (tx.work.get("drop", hand.id), tx.jobs.of_drop(hand.id)))
+    if drop.state is DropState.FAILED and drop.target == original:
+        await ports.blocking(write_why, ports, rules, hand, original, drop, jobs)
 
 
 async def _stays(ports: Ports, rules: Rules, hand: Hand, jobs: list[Job]) -> Outcome:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.lifecycle import DropState
-from qavix_watch.errors import FileGone
+from qavix_watch.errors import FileError
 from qavix_watch.stages.moving import give_back
 
 if TYPE_CHECKING:
@@ -91,5 +91,5 @@ def _followed(tx: Tx, *, rules: Rules, drop: Drop, path: bytes, now: float) -> b
 def _back(ports: Ports, aside: bytes, wanted: bytes) -> None:
     try:
         give_back(ports, aside, wanted)
-    except FileGone:
-        return  # it was put away, or taken away, since it was seen
+    except FileError:
+        return  # it was put away, or taken away, since it was seen; or it cannot be renamed there, and the next look tries again

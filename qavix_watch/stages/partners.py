@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qavix_watch.core.files import Writer
@@ -10,12 +11,14 @@ from qavix_watch.core.layout import join, name_of, parent
 from qavix_watch.core.naming import numbered, split_name
 from qavix_watch.errors import FileChanged, FileError, FileGone, Stopped, StoreError
 from qavix_watch.stages.asides import asides_for_partner
-from qavix_watch.stages.moving import MOST_NUMBERS, Original, give_back, is_there, move, stat_of
+from qavix_watch.stages.moving import MOST_NUMBERS, Original, copies_in, give_back, is_there, move, stat_of
+from qavix_watch.stages.sweep import about_to_make
 
 if TYPE_CHECKING:
     from qavix_watch.core.records import Drop
     from qavix_watch.core.rules import Rules
     from qavix_watch.ports import Hand, Ports
+    from qavix_watch.ports.state import Tx
 
 
 async def follow(ports: Ports, rules: Rules, hand: Hand, video: bytes | None) -> None:
@@ -30,7 +33,10 @@ async def follow(ports: Ports, rules: Rules, hand: Hand, video: bytes | None) ->
     if aside is None:
         return
     try:
-        await ports.store.transaction("its partner follows", lambda tx: tx.work.keep(hand.claim, {"reason": drop.reason}))
+        far = video is not None and not await ports.blocking(ports.files.same_filesystem, parent(aside), parent(video))
+        copies = copies_in(parent(video), hand) if video is not None and far else []
+        note = partial(_followed, rules=rules, hand=hand, copies=copies, now=ports.clock.now())
+        await ports.store.transaction("its partner follows", note)
         await ports.blocking(_put_away, ports, hand, aside, video)
     except (FileError, StoreError, Stopped):
         with suppress(FileError):
@@ -39,9 +45,16 @@ async def follow(ports: Ports, rules: Rules, hand: Hand, video: bytes | None) ->
     await ports.blocking(lay_back, ports, rules, drop)
 
 
+def _followed(tx: Tx, *, rules: Rules, hand: Hand, copies: list[bytes], now: float) -> None:
+    """Fenced where the drop is no longer ours."""
+    tx.work.keep(hand.claim, {"reason": hand.row.reason})
+    if copies:
+        about_to_make(tx, rules=rules, hand=hand, paths=copies, now=now)
+
+
 def lay_back(ports: Ports, rules: Rules, drop: Drop) -> None:
     """A partner that lies under its private name, as where an earlier try died, gets its own back."""
-    for path, aside in asides_for_partner(rules, drop).items():
+    for path, aside in asides_for_partner(rules, drop).items() if _is_its_own(drop) else ():
         if is_there(ports, aside):
             give_back(ports, aside, path)
 

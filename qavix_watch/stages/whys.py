@@ -50,9 +50,8 @@ async def clear_strays(ports: Ports, rules: Rules, seen: Iterable[bytes]) -> Non
                 await ports.blocking(ports.files.remove, path)
 
 
-def write_why(ports: Ports, rules: Rules, hand: Hand, original: bytes, jobs: Sequence[Job]) -> None:
-    """Tell why, beside the original at this path, and never over what is not ours."""
-    drop: Drop = hand.row
+def write_why(ports: Ports, rules: Rules, hand: Hand, original: bytes, drop: Drop, jobs: Sequence[Job]) -> None:
+    """Tell why, beside the original of a drop at this path, and never over what is not ours."""
     text, private = rules.without_secret(why_text(drop, jobs)).encode(), private_of(original, hand)
     for path in whys_beside(original):
         old, free = read_own(ports.files, path, _is_ours)

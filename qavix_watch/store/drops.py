@@ -14,7 +14,7 @@ from qavix_watch.core.lifecycle import (
     JobState,
 )
 from qavix_watch.core.records import Drop
-from qavix_watch.store.rows import bare, read
+from qavix_watch.store.rows import UNSUBMITTED, bare, read
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from qavix_watch.store.work import Work
 
 _LIVE = ", ".join(f"'{state}'" for state in DROP_LIVE)
-_UNSUBMITTED = ", ".join(f"'{state}'" for state in JOB_UNSUBMITTED)
 _BEFORE_JOBS = (DropState.WAITING, DropState.SETTLED, DropState.FINGERPRINTED)
 
 
@@ -147,7 +146,7 @@ class Drops:
         self._forget_jobs(number, now, why)
         was_away = self._work.get("drop", number).origin is not None
         end = DropState.ARCHIVING if was_away else DropState.GONE
-        fields = {"detached": 1, "due": now, "verdict": "cancelled"} if was_away else {"ended_at": now}
+        fields = {"detached": 1, "due": now, "verdict": "cancelled", "held": "", "question": ""} if was_away else {"ended_at": now}
         if not self.was_submitted(number) and self._work.move(
             "drop", number, (*_BEFORE_JOBS, DropState.DELIVERING), end, now, "taken out", fields
         ):
@@ -222,7 +221,7 @@ class Drops:
         """Whether a POST may have gone out for any of its jobs, or something was delivered."""
         found = self._connection.execute(
             "SELECT 1 FROM deliveries JOIN jobs ON jobs.id = deliveries.job WHERE drop_id = ? AND deliveries.state <> 'cancelled'"
-            f" AND (deliveries.state = 'done' OR jobs.posted OR jobs.state NOT IN ({_UNSUBMITTED}, 'held', 'cancelled')) LIMIT 1",
+            f" AND (deliveries.state = 'done' OR jobs.posted OR jobs.state NOT IN ({UNSUBMITTED}, 'held', 'cancelled')) LIMIT 1",
             (number,),
         ).fetchone()
         return found is not None
@@ -230,7 +229,7 @@ class Drops:
     def _forget_jobs(self, number: int, now: float, why: str) -> None:
         pending = self._connection.execute(
             "SELECT deliveries.id, job, held_by FROM deliveries JOIN jobs ON jobs.id = deliveries.job WHERE drop_id = ?"
-            f" AND deliveries.state = 'pending' AND jobs.posted = 0 AND jobs.state IN ({_UNSUBMITTED}, 'held', 'failed')", (number,)
+            f" AND deliveries.state = 'pending' AND jobs.posted = 0 AND jobs.state IN ({UNSUBMITTED}, 'held', 'failed')", (number,)
         ).fetchall()  # one that has failed and is still waited for is in doubt: it may be taken back
         for delivery, job, held_by in pending:
             self._work.move("delivery", delivery, (DeliveryState.PENDING,), DeliveryState.CANCELLED, now, why)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qavix_watch.core.outcomes import Brake, Done, Fail, Later, Retry
-from qavix_watch.errors import Fenced, NameRefused
+from qavix_watch.errors import Fenced, FileUnreadable, NameRefused
 from qavix_watch.fs.disk import Disk
 from qavix_watch.stages.whys import remove_why
 from tests.support.archiving import Disks, again, die, killed, litter, mounted, settled_under, sweep
@@ -378,6 +378,24 @@ def test_an_original_aside_that_went_away_since_it_was_seen_is_nobodys_trouble(w
     assert world.files("inbox") == []
 
 
+def test_one_that_cannot_get_its_name_back_is_tried_at_each_look_and_ends_nothing(world: World, delivered: Path) -> None:
+    """A backup was restored into the inbox, say, by somebody whose folders are not ours to write to."""
+    world.step("archive")
+
+    class ReadOnly(Disk):
+        def rename_new(self, source: bytes, target: bytes) -> None:
+            raise FileUnreadable(f"{source!r} cannot be renamed")
+
+    aside = world.inbox / ORDER / ".qavix-aside-1"
+    aside.write_bytes(b"x")
+    world.with_ports(files=ReadOnly())
+    world.look()
+    assert aside.exists()
+    world.with_ports(files=Disk())
+    world.look()
+    assert not aside.exists()
+
+
 # Another filesystem
 
 def test_to_another_filesystem_an_original_is_copied_compared_and_only_then_removed(world: World, delivered: Path) -> None:
@@ -508,14 +526,16 @@ def test_a_frozen_host_takes_back_only_the_reason_that_it_meant(
 
 
 @pytest.mark.parametrize("dragged", [True, False])
-def test_a_frozen_host_tells_no_reason_beside_what_is_not_there_any_more(
+def test_a_frozen_host_tells_nothing_that_is_not_so_any_more(
     world: World, refused: Path, disks: Disks, *, dragged: bool
 ) -> None:
     """It wakes with the text in hand; another host has ended the work meanwhile, and a person may have dragged the file back."""
     failed = world.root / "failed" / ORDER / "clip.mp4"
 
     def meanwhile() -> None:
-        world.act(lambda tx: tx.work._connection.execute("UPDATE drops SET fence = fence + 1, owner = NULL, state = 'failed'"))
+        world.act(lambda tx: tx.work._connection.execute(
+            "UPDATE drops SET fence = fence + 1, owner = NULL, state = 'failed', reason = 'tried again, it failed for something else'"
+        ))
         if dragged:
             failed.rename(refused)
 
@@ -524,6 +544,7 @@ def test_a_frozen_host_tells_no_reason_beside_what_is_not_there_any_more(
     with pytest.raises(Fenced):
         world.step("archive")
     assert world.files("failed") == ([] if dragged else [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"])
+    assert dragged or "for something else" in failed.with_name("clip.mp4.why.txt").read_text()
     assert litter(world) == []
 
 

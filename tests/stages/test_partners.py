@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qavix_watch.core.outcomes import Done, Later
-from qavix_watch.errors import Fenced, NoSpace
+from qavix_watch.errors import Fenced, FileUnreadable, NoSpace
 from qavix_watch.fs.disk import Disk
-from tests.support.archiving import again, die, killed, litter, mounted, settled_under
+from tests.support.archiving import again, die, killed, litter, mounted, settled_under, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from qavix_watch.core.files import Stat
     from tests.support.archiving import Disks
     from tests.support.world import World
 
@@ -176,6 +177,34 @@ def test_one_that_was_left_aside_gets_its_name_back_though_its_folder_is_renamed
     assert litter(world) == []
     again(world)
     assert (world.state(), world.files("archive")) == ("archived", ["face swap/clip.mp4"])
+
+
+def test_a_place_that_is_gone_for_good_keeps_no_video_from_its_end(world: World, pair: tuple[Path, Path], disks: Disks) -> None:
+    """With `keep` nothing has to be done where the second input lies."""
+    settled_under(world, "keep")
+    stat = disks.stat
+
+    def gone(path: bytes) -> Stat:
+        if path.endswith(b"p"):
+            raise FileUnreadable("the stick was pulled")
+        return stat(path)
+
+    disks.stat = gone  # type: ignore[method-assign]
+    world.step("archive")
+    assert world.state() == "kept"
+
+
+def test_a_copy_that_a_second_try_has_left_is_swept(world: World, pair: tuple[Path, Path], disks: Disks) -> None:
+    with mounted(world.root / "archive"):
+        disks.after["copy"] = lambda: disks.after.update(copy=die)
+        killed(world)
+        world.act(lambda tx: tx.work.rescue("node", world.clock.now(), 3600.0))
+        disks.after["copy"] = die
+        killed(world)
+        again(world)
+        sweep(world)
+        assert world.files("archive") == ["face swap/clip.jpg", "face swap/clip.mp4"]
+        assert (world.files("inbox"), litter(world)) == ([], [])
 
 
 def test_one_that_was_left_aside_by_a_drop_at_rest_gets_its_name_back(world: World, pair: tuple[Path, Path]) -> None:

@@ -317,7 +317,7 @@ def test_what_is_worked_on_from_elsewhere_and_goes_comes_to_its_end_there(state:
     drop = state.drop()
     state.put("drops", drop, state=DropState.FAILED, target=b"/failed/clip.mp4")
     state.act(lambda tx: tx.drops.reopen(drop, DropState.WAITING, b"/failed/clip.mp4", NOW, "tried again"))
-    state.put("drops", drop, state=before)
+    state.put("drops", drop, state=before, held="for a person")
     assert vanish(state, drop) == "detached"
     row = state.row("drops", drop)
-    assert (row["state"], row["detached"], row["verdict"], row["due"]) == ("archiving", 1, "cancelled", NOW)
+    assert (row["state"], row["detached"], row["verdict"], row["due"], row["held"]) == ("archiving", 1, "cancelled", NOW, "")
