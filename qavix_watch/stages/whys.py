@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ENDING = b".why.txt"
 LONGEST_NAME_BYTES = 240
 _PRIVATE = re.compile(rb"\.qavix-why-[0-9]+-[0-9]+")
+MOST_TRIES = 3
 MOST_NUMBERS = 3
 """The second name and the third are used where a person's own file has the first."""
 
@@ -106,25 +107,31 @@ def went_away(ports: Ports, rules: Rules, hand: Hand, original: bytes, drop: int
 
 
 def _take_back(ports: Ports, original: bytes, drop: int, private: bytes) -> None:
-    """Remove the text about this drop. Its name is taken from it first, and only then is it looked at for good: where we were frozen in
-    between, another host may have put the same file there again, with another text.
-    """
+    """Remove the text about this drop, which nobody would look for again: a disk or a share that gave an error is asked once more."""
     for path in whys_beside(original):
-        with suppress(FileError):
-            if _is_about(ports.files.read(path, LIMIT_BYTES), drop):
-                ports.files.rename_new(path, private)
-                if _still_is(ports, private, drop):
-                    ports.files.remove(private, durable=True)
-                else:
-                    give_back(ports, private, path)
+        for _ in range(MOST_TRIES):
+            with suppress(FileError):
+                _take_one_back(ports, path, drop, private)
+                break
 
 
-def _still_is(ports: Ports, path: bytes, drop: int) -> bool:
-    """What cannot be read is not ours."""
-    try:
-        return _is_about(ports.files.read(path, LIMIT_BYTES), drop)
-    except FileError:
-        return False
+def _take_one_back(ports: Ports, path: bytes, drop: int, private: bytes) -> None:
+    """Its name is taken from it first, and only then is it looked at for good: where we were frozen in between, another host may have put
+    the same file there again, with another text.
+    """
+    with suppress(FileGone):
+        if not _is_about(ports.files.read(path, LIMIT_BYTES), drop):
+            return
+        ports.files.rename_new(path, private)
+        try:
+            is_still = _is_about(ports.files.read(private, LIMIT_BYTES), drop)
+        except FileError:  # what cannot be read is not ours
+            give_back(ports, private, path)
+            raise
+        if is_still:
+            ports.files.remove(private, durable=True)
+        else:
+            give_back(ports, private, path)
 
 
 def _is_about(text: bytes, drop: int) -> bool:

@@ -548,6 +548,32 @@ def test_a_frozen_host_tells_nothing_that_is_not_so_any_more(
     assert litter(world) == []
 
 
+@pytest.mark.parametrize("errors", [1, 2])
+def test_a_reason_goes_with_its_original_though_the_disk_gives_an_error(
+    world: World, disks: Disks, video: Callable[..., bytes], errors: int
+) -> None:
+    path = world.drop(ORDER, "clip.mp4", video())
+    world.notice()
+    world.steps("settle", "fingerprint", "order")
+    piece = world.claim("prepare")
+    assert piece is not None
+    world.record(piece, Fail("it is refused"))
+    world.steps("archive")
+    (world.root / "failed" / ORDER / "clip.mp4").rename(path)
+    read, failed = disks.read, []
+
+    def broken(path: bytes, limit: int) -> bytes:
+        if b".why" in path and len(failed) < errors:
+            failed.append(path)
+            raise FileUnreadable("Input/output error")
+        return read(path, limit)
+
+    disks.read = broken  # type: ignore[method-assign]
+    world.notice()
+    world.steps("settle", "fingerprint", "order")
+    assert (len(failed), world.files("failed"), litter(world)) == (errors, [], [])
+
+
 def test_a_reason_is_not_written_over_a_text_of_a_person_and_goes_without_it(world: World, refused: Path) -> None:
     theirs = world.root / "failed" / ORDER / "clip.mp4.why.txt"
     theirs.parent.mkdir(parents=True)
