@@ -495,6 +495,16 @@ def test_why_it_failed_is_still_told_when_putting_it_away_took_several_tries(wor
     assert world.one("SELECT reason FROM drops") == why
 
 
+def put_into_failed(world: World) -> None:
+    """What was dropped is refused when its job is made ready, and put away."""
+    world.notice()
+    world.steps("settle", "fingerprint", "order")
+    piece = world.claim("prepare")
+    assert piece is not None
+    world.record(piece, Fail("it is refused"))
+    world.steps("archive")
+
+
 @pytest.mark.parametrize("frozen", ["before it looked", "after it looked"])
 def test_a_frozen_host_takes_back_only_the_reason_that_it_meant(
     world: World, disks: Disks, video: Callable[..., bytes], frozen: str
@@ -506,12 +516,7 @@ def test_a_frozen_host_takes_back_only_the_reason_that_it_meant(
     def fail_again() -> None:
         why.write_text(why.read_text().replace("drop-1", "drop-2"))
 
-    world.notice()
-    world.steps("settle", "fingerprint", "order")
-    piece = world.claim("prepare")
-    assert piece is not None
-    world.record(piece, Fail("it is refused"))
-    world.steps("archive")
+    put_into_failed(world)
     assert "retry drop-1" in why.read_text()
     failed.rename(path)
     world.notice()
@@ -539,8 +544,7 @@ def test_a_frozen_host_tells_nothing_that_is_not_so_any_more(
         if dragged:
             failed.rename(refused)
 
-    steps = disks.before
-    steps["rename_new"] = lambda: steps.update(rename_new=lambda: steps.update(rename_new=meanwhile))
+    disks.at_third_name(meanwhile)
     with pytest.raises(Fenced):
         world.step("archive")
     assert world.files("failed") == ([] if dragged else [f"{ORDER}/clip.mp4", f"{ORDER}/clip.mp4.why.txt"])
@@ -553,12 +557,7 @@ def test_a_reason_goes_with_its_original_though_the_disk_gives_an_error(
     world: World, disks: Disks, video: Callable[..., bytes], errors: int
 ) -> None:
     path = world.drop(ORDER, "clip.mp4", video())
-    world.notice()
-    world.steps("settle", "fingerprint", "order")
-    piece = world.claim("prepare")
-    assert piece is not None
-    world.record(piece, Fail("it is refused"))
-    world.steps("archive")
+    put_into_failed(world)
     (world.root / "failed" / ORDER / "clip.mp4").rename(path)
     read, failed = disks.read, []
 

@@ -103,23 +103,17 @@ def test_where_originals_are_deleted_one_that_was_moved_away_is_not_taken_for_de
 ASIDE = ".qavix-aside-1p"
 
 
-def at_its_own_move(disks: Disks, act: Callable[[], None], *, when: str = "before") -> None:
-    """Step in before or after the partner is taken aside: the third name that is given, after the two of the video."""
-    steps = getattr(disks, when)
-    steps["rename_new"] = lambda: steps.update(rename_new=lambda: steps.update(rename_new=act))
-
-
 def test_what_was_put_in_its_place_at_the_last_moment_stays_there(world: World, pair: tuple[Path, Path], disks: Disks) -> None:
     newer = pair[1].with_name("newer.tmp")
     newer.write_bytes(b"another picture")
-    at_its_own_move(disks, lambda: os.replace(newer, pair[1]))
+    disks.at_third_name(lambda: os.replace(newer, pair[1]))
     world.step("archive")
     assert (world.files("archive"), pair[1].read_bytes()) == (["face swap/clip.mp4"], b"another picture")
     assert (world.state(), litter(world)) == ("archived", [])
 
 
 def test_one_that_is_taken_away_at_the_last_moment_is_gone(world: World, pair: tuple[Path, Path], disks: Disks) -> None:
-    at_its_own_move(disks, pair[1].unlink)
+    disks.at_third_name(pair[1].unlink)
     world.step("archive")
     assert (world.state(), world.files("archive"), world.files("inbox")) == ("archived", ["face swap/clip.mp4"], [])
 
@@ -129,7 +123,7 @@ def test_a_host_that_was_frozen_before_it_took_it_leaves_the_one_that_was_dragge
 ) -> None:
     """Another host has ended the work meanwhile, and a person has dragged both back: to the last bit what was worked on."""
     there = pair[1].read_bytes()
-    at_its_own_move(disks, lambda: world.act(
+    disks.at_third_name(lambda: world.act(
         lambda tx: tx.work._connection.execute("UPDATE drops SET fence = fence + 1, owner = NULL, state = 'archived'")
     ))
     with pytest.raises(Fenced):
@@ -142,7 +136,7 @@ def test_a_host_that_was_frozen_before_it_took_it_leaves_the_one_that_was_dragge
 def test_a_kill_while_it_is_aside_costs_nothing(world: World, pair: tuple[Path, Path], disks: Disks, after: str) -> None:
     settled_under(world, after)
     if after == "archive":
-        at_its_own_move(disks, die, when="after")
+        disks.at_third_name(die, when="after")
     else:
         disks.after["remove"] = lambda: disks.after.update(rename_new=die)
     killed(world)
@@ -159,7 +153,7 @@ def test_it_gets_its_name_back_where_the_archive_takes_it_not(world: World, pair
     def refuse() -> None:
         raise NoSpace("no room")
 
-    at_its_own_move(disks, lambda: disks.before.update(rename_new=refuse))
+    disks.at_third_name(lambda: disks.before.update(rename_new=refuse))
     world.step("archive")
     assert (world.state(), pair[1].exists(), litter(world)) == ("archiving", True, [])
 
@@ -167,7 +161,7 @@ def test_it_gets_its_name_back_where_the_archive_takes_it_not(world: World, pair
 def test_one_that_was_left_aside_gets_its_name_back_though_its_folder_is_renamed(
     world: World, pair: tuple[Path, Path], disks: Disks
 ) -> None:
-    at_its_own_move(disks, die, when="after")
+    disks.at_third_name(die, when="after")
     killed(world)
     world.look()
     assert pair[1].with_name(ASIDE).exists(), "it is only being put away"

@@ -37,6 +37,11 @@ class Disks(Disk):
         self.after.pop(act, lambda: None)()
         return found
 
+    def at_third_name(self, act: Callable[[], None], *, when: str = "before") -> None:
+        """Step in at the third name that is given, after the two of an original that is put away."""
+        steps = getattr(self, when)
+        steps["rename_new"] = lambda: steps.update(rename_new=lambda: steps.update(rename_new=act))
+
     def rename_new(self, source: bytes, target: bytes) -> None:
         self._around("rename_new", source, target)
 
