@@ -61,8 +61,9 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     failed = drop.verdict == "failed"
     if drop.outlet is not None:
         return await _stays(ports, rules, hand, jobs)
-    with suppress(FileError):  # where it lies may be gone for good; what follows does not need it
-        await ports.blocking(lay_back, ports, rules, drop)
+    if drop.partner is not None:
+        with suppress(FileError):  # where it lies may be gone for good; what follows does not need it
+            await ports.blocking(lay_back, ports, rules, drop)
     if drop.detached and (drop.aside is None or not await ports.blocking(is_there, ports, drop.aside)):
         return await _taken_away(ports, rules, drop)
     original = rules.layout.original(drop)
@@ -88,8 +89,7 @@ async def archive(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
         return away
     if failed and away.path is not None:
         await _say_why_beside(ports, rules, hand, away.path, jobs)
-    if drop.partner is not None:
-        await follow(ports, rules, hand, away.path)
+    await follow(ports, rules, hand, away.path)
     if drop.origin is not None:
         await ports.blocking(clear_away, ports, rules, drop.origin)
     state = DropState.FAILED if failed else DropState.DELETED if away.path is None else DropState.ARCHIVED
@@ -138,7 +138,7 @@ async def _say_why_beside(ports: Ports, rules: Rules, hand: Hand, original: byte
     """
     await _say_why(ports, rules, hand, original, jobs)
     try:
-        await ports.store.transaction("it was told why", lambda tx: tx.work.keep(hand.claim, {"reason": hand.row.reason}))
+        await ports.store.transaction("it was told why", lambda tx: tx.work.guard(hand.claim))
     except Fenced:
         with suppress(FileError):
             if not await ports.blocking(went_away, ports, rules, hand, original, hand.id):

@@ -177,7 +177,7 @@ async def _fetch_again(ports: Ports, hand: Hand, missing: list[Result]) -> Outco
     now = ports.clock.now()
 
     def ask(tx: Tx) -> None:
-        tx.work.keep(hand.claim, {"reason": delivery.reason})  # whoever was fenced out looked at what somebody else has moved
+        tx.work.guard(hand.claim)  # whoever was fenced out looked at what somebody else has moved
         for result in missing:
             tx.jobs.unstage(result.id)
         tx.work.move("job", delivery.job, (JobState.DONE,), JobState.FETCHING, now, "its results are wanted again", {"due": now})

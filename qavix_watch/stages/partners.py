@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 async def follow(ports: Ports, rules: Rules, hand: Hand, video: bytes | None) -> None:
-    """Put the partner away beside its `video`; None where that was removed, and so is the partner. Like that it goes to a private name
-    first; and a host that was frozen until somebody brought it anew, or back, learns that this is no business of its own any more before
-    it goes further. Fenced then; FileError where it cannot go there, and lies where it lay.
+    """Put the partner, if there is one, away beside its `video`; None where that was removed, and so is the partner. Like that it goes to a
+    private name first; and a host that was frozen until somebody brought it anew, or back, learns that this is no business of its own any
+    more before it goes further. Fenced then; FileError where it cannot go there, and lies where it lay.
     """
     drop: Drop = hand.row
     if not _is_its_own(drop) or await ports.store.transaction("who else needs its partner", lambda tx: tx.drops.partner_needed(drop)):
@@ -47,9 +47,10 @@ async def follow(ports: Ports, rules: Rules, hand: Hand, video: bytes | None) ->
 
 def _followed(tx: Tx, *, rules: Rules, hand: Hand, copies: list[bytes], now: float) -> None:
     """Fenced where the drop is no longer ours."""
-    tx.work.keep(hand.claim, {"reason": hand.row.reason})
     if copies:
         about_to_make(tx, rules=rules, hand=hand, paths=copies, now=now)
+    else:
+        tx.work.guard(hand.claim)
 
 
 def lay_back(ports: Ports, rules: Rules, drop: Drop) -> None:
@@ -61,7 +62,7 @@ def lay_back(ports: Ports, rules: Rules, drop: Drop) -> None:
 
 def _is_its_own(drop: Drop) -> bool:
     """Whether it goes by the name of this video alone."""
-    return split_name(name_of(drop.partner or b""))[0] == split_name(name_of(drop.path))[0]
+    return drop.partner is not None and split_name(name_of(drop.partner))[0] == split_name(name_of(drop.path))[0]
 
 
 def _taken_aside(ports: Ports, rules: Rules, drop: Drop) -> bytes | None:

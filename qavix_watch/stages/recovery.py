@@ -133,23 +133,18 @@ async def recover(ports: Ports, rules: Rules, hand: Hand) -> Outcome:
     return Later(0.0)
 
 
-def _is_ours(tx: Tx, hand: Hand) -> None:
-    """Fenced where the duty is another's by now."""
-    tx.work.keep(hand.claim, {"reason": hand.row.reason})
-
-
 def _forget(tx: Tx, *, hand: Hand) -> None:
-    _is_ours(tx, hand)
+    tx.work.guard(hand.claim)
     tx.recovery.forget()
 
 
 def _read(tx: Tx, *, hand: Hand, reading: dict[str, Any], now: float) -> None:
-    _is_ours(tx, hand)
+    tx.work.guard(hand.claim)
     tx.house.learn(_READ, reading, now)
 
 
 def _note(tx: Tx, *, rules: Rules, hand: Hand, reading: dict[str, Any], page: TaskPage, now: float) -> None:
-    _is_ours(tx, hand)
+    tx.work.guard(hand.claim)
     if reading["loss"] != tx.recovery.last_loss():
         return  # another one was noticed meanwhile, and the list is read anew
     pages, tasks = reading["pages"] + 1, reading["tasks"] + len(page.tasks)

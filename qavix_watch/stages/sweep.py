@@ -67,7 +67,7 @@ def _cleared(ports: Ports, rules: Rules, parts: Iterable[bytes], strays: Iterabl
 
 def about_to_make(tx: Tx, *, rules: Rules, hand: Hand, paths: Iterable[bytes], now: float) -> None:
     """Let the state know of private names among people's files. Fenced where the drop is no longer ours."""
-    tx.work.keep(hand.claim, {"reason": hand.row.reason})
+    tx.work.guard(hand.claim)
     tx.private.borrow(hand.claim, paths)
     later(tx, rules, now)
 

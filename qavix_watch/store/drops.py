@@ -144,13 +144,15 @@ class Drops:
         does what was told of it where it was worked on from).
         """
         self._forget_jobs(number, now, why)
-        was_away = self._work.get("drop", number).origin is not None
-        end = DropState.ARCHIVING if was_away else DropState.GONE
-        fields = {"detached": 1, "due": now, "verdict": "cancelled", "held": "", "question": ""} if was_away else {"ended_at": now}
+        said, end = "gone", DropState.GONE
+        fields: dict[str, object] = {"ended_at": now}
+        if self._work.get("drop", number).origin is not None:
+            said, end = "detached", DropState.ARCHIVING
+            fields = {"detached": 1, "due": now, "verdict": "cancelled", "held": "", "question": ""}
         if not self.was_submitted(number) and self._work.move(
             "drop", number, (*_BEFORE_JOBS, DropState.DELIVERING), end, now, "taken out", fields
         ):
-            return "detached" if was_away else "gone"
+            return said
         self.detach(number, now, why)
         self.conclude(number, now)
         return "detached"

@@ -148,7 +148,7 @@ class Jobs:
     def on_its_way(self, operation: str, but: int) -> bool:
         """Whether another job of this operation is still to be submitted."""
         found = self._connection.execute(
-            "SELECT 1 FROM jobs WHERE account = ? AND state IN ('ready', 'uploading', 'submitting') AND operation = ? AND id <> ? LIMIT 1",
+            f"SELECT 1 FROM jobs WHERE account = ? AND state IN ({UNSUBMITTED}) AND operation = ? AND id <> ? LIMIT 1",
             (self._account, operation, but),
         ).fetchone()
         return found is not None

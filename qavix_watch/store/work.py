@@ -156,6 +156,10 @@ class Work:
         """Save `fields` on the way, without ending the claim. Fenced where it is no longer ours."""
         self._guarded(claim, _sets(fields), fields.values())
 
+    def guard(self, claim: Claim) -> None:
+        """Fenced where a claim is no longer ours, and nothing else."""
+        self.keep(claim, {"reason": claim.row.reason})
+
     def settle(self, claim: Claim, to: StrEnum, at: float, why: str, fields: Mapping[str, Any], *, due: float | None) -> None:
         """Record the outcome of a claim and end it. Fenced where it is no longer ours; one row of history where the state changed."""
         before = claim.row.state
